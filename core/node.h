@@ -1,0 +1,291 @@
+/* node: the protocol engine, and the one public header of core/.
+ *
+ * A node is a state machine without I/O. The edge gives it batches of datagrams and frames and the time;
+ * randomness is a callback; outputs are pulled. The rule of use is one turn:
+ *
+ *     ov_node_datagrams(n, batch, count, now);     or _frames(), _tick(), or any other input
+ *     while (ov_node_pull(n, &out)) ...            all outputs of the turn
+ *     sleep until ov_node_deadline(n), then ov_node_tick(n, now)
+ *
+ * Outputs point into the node or into the input batch and live until the next input call, so input
+ * buffers must outlive the pulling. What does not fit into the output buffer is dropped and counted.
+ * Nothing here allocates for each packet. A node is used from one thread; nodes share nothing.
+ *
+ * Time (`now`) is monotonic nanoseconds, never zero, and never goes back. */
+#ifndef OV_CORE_NODE_H
+#define OV_CORE_NODE_H
+
+#include "log.h"
+#include "types.h"
+#include "wire.h"
+
+struct ov_node;
+
+struct ov_node_config {
+    const struct ov_identity_secret *identity; /* copied */
+    uint8_t caps;                              /* enum ov_cap: what this node offers */
+    struct ov_pow pow;                         /* OV_POW_DEFAULT but in tests */
+    struct ov_random random;
+    struct ov_log log;
+    size_t out_bytes;    /* output buffer; 0: 2 MiB */
+    size_t max_peers;    /* 0: 16384 */
+    uint64_t relay_rate; /* bytes a second each source may relay through this root; 0: 12.5 MB */
+    bool no_aes;         /* never offer AES-256-GCM (tests, benchmarks) */
+};
+
+/* `wall` feeds only handshake stamps. OV_ENOMEM, OV_EINVAL. */
+OV_CHECK int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall,
+                         struct ov_node **out);
+void ov_node_free(struct ov_node *n); /* wipes all keys */
+const struct ov_identity *ov_node_identity(const struct ov_node *n);
+
+/* ---- the edge tells what it has ---- */
+
+/* Local UDP sockets are numbered by the edge, below OV_SOCKETS_MAX; `family` is 4 or 6. */
+#define OV_SOCKETS_MAX 8
+struct ov_local {
+    uint16_t socket;
+    struct ov_endpoint ep; /* an interface address this socket can be reached at */
+};
+#define OV_LOCALS_MAX 32
+/* The whole list again whenever it changes; a change is a network change: paths are proven anew.
+ * Addresses of our own TAPs must not be in it. */
+void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now);
+void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now);
+/* The host slept, or something else made all paths doubtful. */
+void ov_node_network_changed(struct ov_node *n, ov_time now);
+
+/* A root (or a server that is asked first) known by name: `host` labels it in events and status. If its identity
+ * is known it is given, else it is asked (WHO) at the endpoints. Call again with new endpoints after a
+ * new look-up of the name. OV_EFULL above OV_ROOTS_MAX. */
+#define OV_ROOTS_MAX 8
+OV_CHECK int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,
+                              const struct ov_endpoint *eps, size_t count, ov_time now);
+void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now);
+
+/* Join: `controller` may be NULL (then it is learnt from a root and proven against the netid);
+ * `secret` (16 bytes, of an invite) may be NULL. OV_EEXIST if joined already (a secret is then used
+ * for another request), OV_EFULL above OV_NETWORKS_MAX. */
+#define OV_NETWORKS_MAX 16
+OV_CHECK int ov_node_join(struct ov_node *n, ov_netid net, const struct ov_identity *controller,
+                          const uint8_t *secret, const char *hostname, ov_time now);
+OV_CHECK int ov_node_leave(struct ov_node *n, ov_netid net, ov_time now);
+/* Multicast groups the host's TAP listens to (broadcast is always on). Whole list each time. */
+void ov_node_set_groups(struct ov_node *n, ov_netid net, const struct ov_mac *v, size_t count,
+                        ov_time now);
+
+/* Give back what OV_OUT_PERSIST stored, before the first input. Broken data is OV_EINVAL and ignored. */
+enum ov_persist_kind {
+    OV_PERSIST_STAMP = 1,   /* id 0: how far handshake stamps have been used */
+    OV_PERSIST_NETWORK = 2, /* id: netid: controller, configuration, certificate */
+    OV_PERSIST_PEER = 3,    /* id: address: pinned identity, last good endpoint */
+};
+OV_CHECK int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id,
+                             const void *data, size_t len, ov_time now);
+
+/* ---- input ---- */
+
+/* A datagram, opened in place: the buffer is consumed. */
+struct ov_datagram {
+    uint16_t socket;
+    struct ov_endpoint from;
+    uint8_t *data;
+    size_t len;
+};
+void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t count, ov_time now);
+
+/* An Ethernet frame from the TAP. OV_FRAME_HEADROOM bytes before `data` belong to the engine. */
+#define OV_FRAME_HEADROOM 16
+struct ov_frame {
+    uint8_t *data;
+    size_t len;
+};
+void ov_node_frames(struct ov_node *n, ov_netid net, const struct ov_frame *v, size_t count,
+                    ov_time now);
+void ov_node_tick(struct ov_node *n, ov_time now);
+ov_time ov_node_deadline(const struct ov_node *n);
+
+/* A message of the controller part to a node: NET_REPLY or REVOKE, already encoded. To ourselves
+ * too. OV_ENOENT when there is no session (the node will ask again). */
+OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, ov_time now);
+
+/* Measure the round trip to a peer, connecting first if need be; OV_EVENT_PONG follows with `id`,
+ * rtt 0 when nothing came within 5 s. */
+OV_CHECK int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now);
+
+/* Tell peers that we go (sessions closed); pull once more after it. */
+void ov_node_shutdown(struct ov_node *n, ov_time now);
+
+/* ---- output ---- */
+
+enum ov_out_kind { OV_OUT_DATAGRAMS, OV_OUT_FRAME, OV_OUT_EVENT, OV_OUT_PERSIST };
+
+/* A datagram train: `len` bytes, one datagram each `segment` bytes, the last may be shorter; all to one endpoint. */
+struct ov_out_datagrams {
+    uint16_t socket;
+    uint8_t ttl; /* 0: the default */
+    struct ov_endpoint to;
+    const uint8_t *data;
+    size_t len, segment;
+};
+
+struct ov_out_frame {
+    ov_netid net;
+    const uint8_t *data;
+    size_t len;
+};
+
+enum ov_event_kind {
+    OV_EVENT_NETWORK,  /* state, configuration or certificate of `net` changed: ov_node_network() */
+    OV_EVENT_PEER,     /* session or chosen path of `addr` changed: ov_node_peer() */
+    OV_EVENT_ROOT,     /* a root answered, was lost, or is not who it was: `host` */
+    OV_EVENT_CONFLICT, /* a second key claims `addr`; refused */
+    OV_EVENT_REQUEST,  /* for the controller part: request from `from` */
+    OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
+};
+
+struct ov_out_event {
+    enum ov_event_kind kind;
+    ov_netid net;
+    ov_addr addr;
+    uint64_t id;
+    ov_time rtt;
+    bool relayed;
+    const char *host;
+    const struct ov_identity *from; /* proven by its session */
+    const struct ov_msg_net_request *request;
+};
+
+struct ov_out_persist { /* len 0: delete */
+    enum ov_persist_kind kind;
+    uint64_t id;
+    const uint8_t *data;
+    size_t len;
+};
+
+struct ov_output {
+    enum ov_out_kind kind;
+    union {
+        struct ov_out_datagrams datagrams;
+        struct ov_out_frame frame;
+        struct ov_out_event event;
+        struct ov_out_persist persist;
+    };
+};
+bool ov_node_pull(struct ov_node *n, struct ov_output *out);
+
+/* ---- what people may see ---- */
+
+/* Every reason to drop something, each with its counter. */
+#define OV_DROPS(X)                                                                                \
+    X(MALFORMED, "malformed datagram")                                                             \
+    X(UNKNOWN_SESSION, "no such session")                                                          \
+    X(AUTH, "authentication failed")                                                               \
+    X(REPLAY, "replayed or too old")                                                               \
+    X(HANDSHAKE_LIMIT, "too many handshakes from one source")                                      \
+    X(HANDSHAKE_REPLAY, "replayed handshake")                                                      \
+    X(BAD_IDENTITY, "identity without proof of work")                                              \
+    X(CONFLICT, "second key for a known address")                                                  \
+    X(MALFORMED_MESSAGE, "malformed message")                                                      \
+    X(UNEXPECTED, "message not expected from this peer")                                           \
+    X(NOT_MEMBER, "sender has no valid membership")                                                \
+    X(NOT_JOINED, "frame for a network we are not in")                                             \
+    X(MALFORMED_FRAME, "malformed Ethernet frame")                                                 \
+    X(SOURCE_MAC, "source MAC is not the sender's")                                                \
+    X(SOURCE_IP, "source IP is not the sender's")                                                  \
+    X(NO_DESTINATION, "no member with this MAC")                                                   \
+    X(TOO_LARGE, "frame larger than the network's MTU")                                            \
+    X(MULTICAST_LIMIT, "multicast rate limit")                                                     \
+    X(QUEUE_FULL, "queue of a connecting peer full")                                               \
+    X(NO_PATH, "no path to the peer")                                                              \
+    X(FRAGMENTS, "incomplete or overlapping fragments")                                            \
+    X(RELAY_REFUSED, "relaying is not offered here")                                               \
+    X(RELAY_UNKNOWN, "relay destination not connected")                                            \
+    X(RELAY_LIMIT, "relay rate limit")                                                             \
+    X(OUTPUT_FULL, "output buffer full")                                                           \
+    X(TABLE_FULL, "a table is full")                                                               \
+    X(LIMIT, "rate limit")
+
+enum ov_drop {
+#define X(name, text) OV_DROP_##name,
+    OV_DROPS(X)
+#undef X
+        OV_DROP_COUNT
+};
+const char *ov_drop_name(enum ov_drop d); /* "unknown_session": for JSON */
+const char *ov_drop_text(enum ov_drop d); /* "no such session": for people */
+
+struct ov_node_stats {
+    uint64_t drops[OV_DROP_COUNT];
+    uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
+    uint64_t rx_frames, rx_frame_bytes, tx_frames, tx_frame_bytes; /* from the TAP, to the TAP */
+    uint64_t relayed_datagrams, relayed_bytes;                     /* through us as a root */
+    uint64_t handshakes, conflicts;
+    size_t peers, sessions;
+};
+void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out);
+
+enum ov_net_state {
+    OV_NET_STATE_CONNECTING, /* looking for the controller */
+    OV_NET_STATE_ASKING,     /* controller known, request sent */
+    OV_NET_STATE_WAITING,    /* waiting for admission */
+    OV_NET_STATE_READY,      /* member */
+    OV_NET_STATE_REFUSED,    /* see `status` */
+};
+const char *ov_net_state_text(enum ov_net_state s);
+
+struct ov_network_info {
+    ov_netid net;
+    enum ov_net_state state;
+    enum ov_net_status status; /* last answer of the controller */
+    ov_addr controller;
+    bool controller_online; /* answered to our last request */
+    struct ov_mac mac;
+    char member_name[OV_NET_NAME_MAX];
+    bool has_config;
+    struct ov_net_config config; /* when has_config */
+    struct ov_cert cert;         /* when state is READY */
+    size_t members;              /* that we know a valid certificate of */
+};
+OV_CHECK int ov_node_network(const struct ov_node *n, ov_netid net, struct ov_network_info *out);
+size_t ov_node_networks(const struct ov_node *n, ov_netid *out, size_t cap);
+
+enum ov_peer_path { OV_PEER_NONE, OV_PEER_RELAY, OV_PEER_DIRECT };
+struct ov_peer_info {
+    struct ov_identity id;
+    uint8_t caps;
+    bool is_root, session;
+    enum ov_aead aead;
+    enum ov_peer_path path;
+    struct ov_endpoint remote; /* DIRECT: the peer's; RELAY: none */
+    ov_addr via;               /* RELAY: the root's address */
+    ov_time since;             /* when this path was chosen */
+    ov_time last_rx, last_tx;  /* authenticated */
+    ov_time rtt, jitter;       /* 0: not measured */
+    uint32_t loss_permille;    /* of probes, recent */
+    uint16_t mtu;              /* largest UDP payload proven on this path */
+    uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
+    size_t nnets;
+    struct {
+        ov_netid net;
+        uint8_t naddrs;
+        struct ov_prefix addrs[OV_CERT_ADDRS_MAX];
+    } nets[4]; /* networks in which its certificate is valid */
+};
+OV_CHECK int ov_node_peer(const struct ov_node *n, ov_addr addr, struct ov_peer_info *out);
+size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap);
+
+struct ov_root_info {
+    char host[OV_NET_NAME_MAX * 2];
+    ov_addr addr; /* 0: has not answered yet */
+    bool online, mismatch; /* mismatch: another identity than the pinned one answered */
+    bool is_root; /* offers to relay */
+    uint8_t nendpoints;
+    struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
+    struct ov_endpoint seen; /* how it sees us */
+    ov_time rtt;
+    ov_time asked; /* since when we try */
+};
+size_t ov_node_roots(const struct ov_node *n, struct ov_root_info *out, size_t cap);
+
+#endif
