@@ -16,6 +16,8 @@
 #define OV_CORE_NODE_H
 
 #include "log.h"
+#include "output.h"
+#include "stats.h"
 #include "types.h"
 #include "wire.h"
 
@@ -75,11 +77,6 @@ void ov_node_set_groups(struct ov_node *n, ov_netid net, const struct ov_mac *v,
                         ov_time now);
 
 /* Give back what OV_OUT_PERSIST stored, before the first input. Broken data is OV_EINVAL and ignored. */
-enum ov_persist_kind {
-    OV_PERSIST_STAMP = 1,   /* id 0: how far handshake stamps have been used */
-    OV_PERSIST_NETWORK = 2, /* id: netid: controller, configuration, certificate */
-    OV_PERSIST_PEER = 3,    /* id: address: pinned identity, last good endpoint */
-};
 OV_CHECK int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id,
                              const void *data, size_t len, ov_time now);
 
@@ -116,113 +113,12 @@ OV_CHECK int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time no
 /* Tell peers that we go (sessions closed); pull once more after it. */
 void ov_node_shutdown(struct ov_node *n, ov_time now);
 
-/* ---- output ---- */
+/* ---- output: see output.h ---- */
 
-enum ov_out_kind { OV_OUT_DATAGRAMS, OV_OUT_FRAME, OV_OUT_EVENT, OV_OUT_PERSIST };
-
-/* A datagram train: `len` bytes, one datagram each `segment` bytes, the last may be shorter; all to one endpoint. */
-struct ov_out_datagrams {
-    uint16_t socket;
-    uint8_t ttl; /* 0: the default */
-    struct ov_endpoint to;
-    const uint8_t *data;
-    size_t len, segment;
-};
-
-struct ov_out_frame {
-    ov_netid net;
-    const uint8_t *data;
-    size_t len;
-};
-
-enum ov_event_kind {
-    OV_EVENT_NETWORK,  /* state, configuration or certificate of `net` changed: ov_node_network() */
-    OV_EVENT_PEER,     /* session or chosen path of `addr` changed: ov_node_peer() */
-    OV_EVENT_ROOT,     /* a root answered, was lost, or is not who it was: `host` */
-    OV_EVENT_CONFLICT, /* a second key claims `addr`; refused */
-    OV_EVENT_REQUEST,  /* for the controller part: request from `from` */
-    OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
-};
-
-struct ov_out_event {
-    enum ov_event_kind kind;
-    ov_netid net;
-    ov_addr addr;
-    uint64_t id;
-    ov_time rtt;
-    bool relayed;
-    const char *host;
-    const struct ov_identity *from; /* proven by its session */
-    const struct ov_msg_net_request *request;
-};
-
-struct ov_out_persist { /* len 0: delete */
-    enum ov_persist_kind kind;
-    uint64_t id;
-    const uint8_t *data;
-    size_t len;
-};
-
-struct ov_output {
-    enum ov_out_kind kind;
-    union {
-        struct ov_out_datagrams datagrams;
-        struct ov_out_frame frame;
-        struct ov_out_event event;
-        struct ov_out_persist persist;
-    };
-};
 bool ov_node_pull(struct ov_node *n, struct ov_output *out);
 
 /* ---- what people may see ---- */
 
-/* Every reason to drop something, each with its counter. */
-#define OV_DROPS(X)                                                                                \
-    X(MALFORMED, "malformed datagram")                                                             \
-    X(UNKNOWN_SESSION, "no such session")                                                          \
-    X(AUTH, "authentication failed")                                                               \
-    X(REPLAY, "replayed or too old")                                                               \
-    X(HANDSHAKE_LIMIT, "too many handshakes from one source")                                      \
-    X(HANDSHAKE_REPLAY, "replayed handshake")                                                      \
-    X(BAD_IDENTITY, "identity without proof of work")                                              \
-    X(CONFLICT, "second key for a known address")                                                  \
-    X(MALFORMED_MESSAGE, "malformed message")                                                      \
-    X(UNEXPECTED, "message not expected from this peer")                                           \
-    X(NOT_MEMBER, "sender has no valid membership")                                                \
-    X(NOT_JOINED, "frame for a network we are not in")                                             \
-    X(MALFORMED_FRAME, "malformed Ethernet frame")                                                 \
-    X(SOURCE_MAC, "source MAC is not the sender's")                                                \
-    X(SOURCE_IP, "source IP is not the sender's")                                                  \
-    X(NO_DESTINATION, "no member with this MAC")                                                   \
-    X(TOO_LARGE, "frame larger than the network's MTU")                                            \
-    X(MULTICAST_LIMIT, "multicast rate limit")                                                     \
-    X(QUEUE_FULL, "queue of a connecting peer full")                                               \
-    X(NO_PATH, "no path to the peer")                                                              \
-    X(FRAGMENTS, "incomplete or overlapping fragments")                                            \
-    X(RELAY_REFUSED, "relaying is not offered here")                                               \
-    X(RELAY_UNKNOWN, "relay destination not connected")                                            \
-    X(RELAY_LIMIT, "relay rate limit")                                                             \
-    X(OUTPUT_FULL, "output buffer full")                                                           \
-    X(TABLE_FULL, "a table is full")                                                               \
-    X(LIMIT, "rate limit")
-
-enum ov_drop {
-#define X(name, text) OV_DROP_##name,
-    OV_DROPS(X)
-#undef X
-        OV_DROP_COUNT
-};
-const char *ov_drop_name(enum ov_drop d); /* "unknown_session": for JSON */
-const char *ov_drop_text(enum ov_drop d); /* "no such session": for people */
-
-struct ov_node_stats {
-    uint64_t drops[OV_DROP_COUNT];
-    uint64_t rx_datagrams, rx_bytes, tx_datagrams, tx_bytes;
-    uint64_t rx_frames, rx_frame_bytes, tx_frames, tx_frame_bytes; /* from the TAP, to the TAP */
-    uint64_t relayed_datagrams, relayed_bytes;                     /* through us as a root */
-    uint64_t handshakes, conflicts;
-    size_t peers, sessions;
-};
 void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out);
 
 enum ov_net_state {

@@ -1,0 +1,143 @@
+#include "output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALIGN 16
+
+int ov_outq_init(struct ov_outq *q, size_t bytes)
+{
+    memset(q, 0, sizeof *q);
+    q->cap = bytes;
+    q->max = bytes / 512;
+    q->arena = malloc(bytes);
+    q->items = malloc(q->max * sizeof *q->items);
+    if (!q->arena || !q->items) {
+        ov_outq_free(q);
+        return OV_ENOMEM;
+    }
+    return OV_OK;
+}
+
+void ov_outq_free(struct ov_outq *q)
+{
+    free(q->arena);
+    free(q->items);
+    memset(q, 0, sizeof *q);
+}
+
+size_t ov_outq_begin(struct ov_outq *q)
+{
+    size_t lost = q->len - q->head;
+    q->head = q->len = q->used = 0;
+    return lost;
+}
+
+/* The next free bytes of the arena, aligned; NULL when it is full. */
+static uint8_t *reserve(struct ov_outq *q, size_t len)
+{
+    size_t at = (q->used + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (at > q->cap || len > q->cap - at)
+        return NULL;
+    q->used = at + len;
+    return q->arena + at;
+}
+
+static struct ov_output *append(struct ov_outq *q, enum ov_out_kind kind)
+{
+    if (q->len == q->max)
+        return NULL;
+    struct ov_output *o = &q->items[q->len++];
+    memset(o, 0, sizeof *o);
+    o->kind = kind;
+    return o;
+}
+
+/* Can a datagram of `len` bytes ride at the end of the last train? Only while that train is the last
+ * thing in the arena, not yet pulled, and all of its segments have full size. */
+static bool extends(const struct ov_outq *q, uint16_t socket, uint8_t ttl,
+                    const struct ov_endpoint *to, size_t len)
+{
+    if (q->len == q->head)
+        return false;
+    const struct ov_output *o = &q->items[q->len - 1];
+    if (o->kind != OV_OUT_DATAGRAMS)
+        return false;
+    const struct ov_out_datagrams *d = &o->datagrams;
+    return d->socket == socket && d->ttl == ttl && ov_endpoint_equal(&d->to, to) &&
+           d->data + d->len == q->arena + q->used && len <= d->segment &&
+           d->len % d->segment == 0 && d->len / d->segment < OV_TRAIN_SEGMENTS &&
+           d->len + len <= OV_TRAIN_BYTES && len <= q->cap - q->used;
+}
+
+uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
+                          const struct ov_endpoint *to, size_t len)
+{
+    if (extends(q, socket, ttl, to, len)) {
+        uint8_t *p = q->arena + q->used;
+        q->used += len;
+        q->items[q->len - 1].datagrams.len += len;
+        return p;
+    }
+    if (q->len == q->max)
+        return NULL;
+    uint8_t *p = reserve(q, len);
+    if (!p)
+        return NULL;
+    struct ov_output *o = append(q, OV_OUT_DATAGRAMS);
+    o->datagrams = (struct ov_out_datagrams){
+        .socket = socket, .ttl = ttl, .to = *to, .data = p, .len = len, .segment = len};
+    return p;
+}
+
+bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len)
+{
+    struct ov_output *o = append(q, OV_OUT_FRAME);
+    if (!o)
+        return false;
+    o->frame = (struct ov_out_frame){.net = net, .data = data, .len = len};
+    return true;
+}
+
+uint8_t *ov_outq_copy(struct ov_outq *q, const void *data, size_t len)
+{
+    uint8_t *p = reserve(q, len ? len : 1);
+    if (p && len)
+        memcpy(p, data, len);
+    return p;
+}
+
+bool ov_outq_event(struct ov_outq *q, const struct ov_out_event *e)
+{
+    struct ov_out_event copy = *e;
+    if (e->from && !(copy.from = (void *)ov_outq_copy(q, e->from, sizeof *e->from)))
+        return false;
+    if (e->request && !(copy.request = (void *)ov_outq_copy(q, e->request, sizeof *e->request)))
+        return false;
+    struct ov_output *o = append(q, OV_OUT_EVENT);
+    if (!o)
+        return false;
+    o->event = copy;
+    return true;
+}
+
+bool ov_outq_persist(struct ov_outq *q, enum ov_persist_kind kind, uint64_t id, const void *data,
+                     size_t len)
+{
+    uint8_t *p = ov_outq_copy(q, data, len);
+    struct ov_output *o = p ? append(q, OV_OUT_PERSIST) : NULL;
+    if (!o)
+        return false;
+    o->persist = (struct ov_out_persist){.kind = kind, .id = id, .data = p, .len = len};
+    return true;
+}
+
+bool ov_outq_pull(struct ov_outq *q, struct ov_output *out)
+{
+    if (q->head == q->len) {
+        q->head = q->len = q->used = 0;
+        return false;
+    }
+    *out = q->items[q->head++];
+    return true;
+}
