@@ -1,55 +1,151 @@
 # ovpn: `make` builds, `make demo` shows it, `make check` proves it. See README.md.
-BUILD ?= build
-SAN   ?= 0
-CC    ?= gcc
-PKGS   = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl
+#
+#   make                 build/ovpn; installs missing Debian packages first (packaging/deps)
+#   make check           everything: layers, purity, unit tests, simulation, fuzz corpora, network lab
+#   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
+#   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
+#   make layers|purity|format|lint
+#   make demo            a root, a controller and two homes behind NATs, on this machine
+#   make install         into DESTDIR/PREFIX
+#   SAN=1                the same with ASan and UBSan, in build-san/
+#   V=1                  show the commands
+BUILD     ?= build
+SAN       ?= 0
+V         ?= 0
+CC        ?= gcc
+JOBS      ?= $(shell nproc)
+PREFIX    ?= /usr/local
+FUZZ_TIME ?= 30
+PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih
+
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(JOBS)
+endif
+ifneq ($(V),1)
+say = @printf '  %-5s %s\n' $(1) $@;
+endif
 
 ifeq ($(SAN),1)
-BUILD := $(BUILD)-san
+override BUILD := $(BUILD)-san
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+HARDEN = $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 $(WARN) $(WERROR) $(CFLAGS) $(SANFLAGS) -fstack-protector-strong -I. -MMD -MP \
-             $(shell pkg-config --cflags $(PKGS))
-LIBS = $(shell pkg-config --libs $(PKGS)) -linih
+ALL_CFLAGS = -std=c11 $(WARN) $(WERROR) $(HARDEN) $(CFLAGS) $(SANFLAGS) -fstack-protector-strong \
+             -I. -MMD -MP $(PKG_CFLAGS)
+ALL_LDFLAGS = $(SANFLAGS) -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
 EDGE = -D_GNU_SOURCE
 
-CORE       = $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
-CONTROLLER = $(patsubst %.c,$(BUILD)/%.o,$(wildcard controller/*.c))
-TRANSPORT  = $(patsubst %.c,$(BUILD)/%.o,$(wildcard transport/*.c))
-TUN        = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tun/*.c))
-CLI        = $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
+objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+programs   = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+CORE       = $(call objects,core)
+CONTROLLER = $(call objects,controller)
+TRANSPORT  = $(call objects,transport)
+TUN        = $(call objects,tun)
+CLI        = $(call objects,cli)
 ARCHIVES   = $(BUILD)/libcontroller.a $(BUILD)/libtransport.a $(BUILD)/libtun.a $(BUILD)/libcore.a
-UNIT       = $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT       = $(call programs,tests/unit/test_*.c)
+SIM        = $(call programs,tests/sim/test_*.c)
+SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
+FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
+NET        = $(wildcard tests/net/[0-9]*.sh)
+CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
+SCRIPTS    = packaging/deps .ci/run $(wildcard tests/net/*.sh tests/demo)
 
 all: $(BUILD)/ovpn
-unit: $(UNIT)
+
+# The first thing a build makes: the libraries' flags. packaging/deps installs what is missing.
+ifeq ($(filter clean distclean help layers format,$(MAKECMDGOALS)),)
+-include $(BUILD)/flags.mk
+endif
+$(BUILD)/flags.mk: packaging/deps Makefile
+	@packaging/deps build
+	@mkdir -p $(@D)
+	@printf 'PKG_CFLAGS = %s\nPKG_LIBS = %s\n' "$$(pkg-config --cflags $(PKGS))" \
+	    "$$(pkg-config --libs $(PKGS))" > $@.tmp && mv $@.tmp $@
+$(BUILD)/test-deps: packaging/deps
+	@packaging/deps check
+	@mkdir -p $(@D) && touch $@
 
 $(BUILD)/ovpn: $(CLI) $(ARCHIVES)
-	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libcontroller.a: $(CONTROLLER)
 $(BUILD)/libtransport.a: $(TRANSPORT)
 $(BUILD)/libtun.a: $(TUN)
 $(BUILD)/lib%.a:
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR)rm -f $@ && ar rcs $@ $^
 
-$(BUILD)/core/%.o: core/%.c
+$(BUILD)/core/%.o: core/%.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
-$(BUILD)/%.o: %.c
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(BUILD)/%.o: %.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(EDGE) -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) $(EDGE) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(ARCHIVES)
+# A test is one file and one program. What tests/sim/ has besides test_*.c is shared by them.
+$(BUILD)/tests/unit/%: tests/unit/%.c $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(EDGE) -o $@ $< $(ARCHIVES) $(LIBS) -lcmocka
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVES) $(PKG_LIBS) -lcmocka
+$(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
+	@mkdir -p $(@D)
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 
+# Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler.
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+build-fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] controller/*.[ch])
+	@mkdir -p $(@D)
+	$(call say,FUZZ)clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	    $(EDGE) -I. $(PKG_CFLAGS) -o $@ $< $(wildcard core/*.c) $(FUZZ_EXTRA) $(PKG_LIBS)
+
+REPLAY = $(foreach f,$(FUZZ),'$f tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $f))')
+RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
+
+check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(BUILD)/test-deps
+	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
+	    'tests/purity --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET)
+unit: $(UNIT)
+	@$(RUN) $(UNIT)
+sim: $(SIM)
+	@$(RUN) $(SIM)
+net: $(BUILD)/ovpn $(BUILD)/test-deps
+	@$(RUN) $(NET)
+layers:
+	@tests/layers
+purity: $(BUILD)/libcore.a
+	@tests/purity $<
+fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build-fuzz/corpus/$$n tests/fuzz/corpus/$$n && \
+	    $$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -artifact_prefix=build-fuzz/$$n- \
+	    build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+demo: $(BUILD)/ovpn $(BUILD)/test-deps
+	@BUILD=$(BUILD) tests/demo
+
+format:
+	@clang-format --dry-run -Werror $(CODE)
+lint:
+	@cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem -I. core controller transport tun cli
+	@shellcheck -x $(SCRIPTS)
+
+install: $(BUILD)/ovpn
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/ovpn
+	for p in $(wildcard docs/*.8 docs/*.1 packaging/*.8 packaging/*.1); do \
+	    install -D -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$${p##*/}; done
+	for s in $(wildcard packaging/*.service); do \
+	    install -D -m 644 $$s $(DESTDIR)$(PREFIX)/lib/systemd/system/$${s##*/}; done
+
+help:
+	@sed -n '1,/^BUILD/s/^# \{0,1\}//p' Makefile
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
-.PHONY: all unit clean
+.PHONY: all check unit sim net layers purity fuzz demo format lint install help clean
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
