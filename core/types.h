@@ -54,7 +54,7 @@ struct ov_endpoint {
     uint16_t port;
     uint32_t scope;
 };
-#define OV_ENDPOINT_TEXT 64 /* 192.0.2.1:4793, [2001:db8::1]:4793 */
+#define OV_ENDPOINT_TEXT 68 /* 192.0.2.1:4793, [2001:db8::1]:4793 */
 
 /* An address is valid unless it is zero, above 40 bits, or starts with the reserved 0x00 or 0xff. */
 bool ov_addr_valid(ov_addr a);
