@@ -42,13 +42,15 @@ OV_CHECK int ov_crypto_init(void);
 void ov_wipe(void *p, size_t len);
 bool ov_equal_ct(const void *a, const void *b, size_t len); /* constant time */
 
+/* `seed` is the raw X25519 secret scalar; clamping happens inside X25519. */
 void ov_dh_from_seed(const uint8_t seed[32], struct ov_dh_public *pub, struct ov_dh_secret *sec);
 /* X25519 (RFC 7748). OV_EAUTH when the result is all zero (a low-order point). */
 OV_CHECK int ov_dh(const struct ov_dh_secret *sec, const struct ov_dh_public *pub, uint8_t out[32]);
 
-void ov_sign_from_seed(const uint8_t seed[32], struct ov_sign_public *pub, struct ov_sign_secret *sec);
-/* Ed25519 (RFC 8032) over `domain` (NUL-terminated, its NUL is signed as separator) || msg. `msg` may
- * be at most OV_SIGN_MAX bytes (asserted when signing, OV_EAUTH when verifying). */
+void ov_sign_from_seed(const uint8_t seed[32], struct ov_sign_public *pub,
+                       struct ov_sign_secret *sec);
+/* Ed25519 (RFC 8032) over `domain` (NUL-terminated, its NUL is signed as separator) || msg. `msg`
+ * may be at most OV_SIGN_MAX bytes (asserted when signing, OV_EAUTH when verifying). */
 #define OV_SIGN_MAX 16384
 void ov_sign(const struct ov_sign_secret *sec, const char *domain, const void *msg, size_t len,
              struct ov_signature *out);
@@ -57,6 +59,8 @@ OV_CHECK int ov_sign_verify(const struct ov_sign_public *pub, const char *domain
 
 /* BLAKE2b (RFC 7693). `key` may be NULL with keylen 0. outlen 16..64. */
 void ov_hash(void *out, size_t outlen, const void *key, size_t keylen, const void *msg, size_t len);
+/* Unkeyed BLAKE2b over a || b. */
+void ov_hash2(void *out, size_t outlen, const void *a, size_t alen, const void *b, size_t blen);
 /* out = HMAC-BLAKE2b(key, a || b); RFC 2104 with block 128; b may be NULL. */
 void ov_hmac(uint8_t out[OV_HASH_LEN], const void *key, size_t keylen, const void *a, size_t alen,
              const void *b, size_t blen);

@@ -6,7 +6,8 @@
  *     <- e, ee, se, payload
  *
  * Only the pattern: no timestamps, no MACs, no framing. Each function works on a copy of the state
- * and commits only on full success, so a forged message leaves a handshake as it was. */
+ * and commits only on full success, so a forged message leaves a handshake as it was. A message out
+ * of order is OV_ESTATE. `out` and `payload` are undefined after an error. */
 #ifndef OV_CORE_NOISE_H
 #define OV_CORE_NOISE_H
 
@@ -31,8 +32,9 @@ void ov_noise_init_initiator(struct ov_noise *hs, const void *prologue, size_t p
                              const struct ov_dh_public *rs);
 void ov_noise_init_responder(struct ov_noise *hs, const void *prologue, size_t plen,
                              const struct ov_dh_public *s_pub, const struct ov_dh_secret *s);
-/* Initiator, 1st message. `e_seed` is 32 fresh random bytes. out: len + OV_NOISE_MSG1_LEN bytes.
- * OV_EAUTH when the remote key is a low-order point. */
+/* Initiator, 1st message. `e_seed` is 32 fresh random bytes: the raw X25519 secret of the ephemeral
+ * key (clamped by X25519 itself), as the published test vectors give it. out: len +
+ * OV_NOISE_MSG1_LEN bytes. OV_EAUTH when the remote key is a low-order point. */
 OV_CHECK int ov_noise_write1(struct ov_noise *hs, const uint8_t e_seed[32], const void *payload,
                              size_t len, uint8_t *out);
 /* Responder: reads it; on success hs->rs is the initiator's static key and `payload` (room for
