@@ -36,8 +36,9 @@ struct ov_initiation {
     uint64_t stamp; /* grows with every initiation of this identity; else replayed */
     uint8_t aeads;  /* bit (1 << enum ov_aead) for each one it can do */
     uint8_t caps;
+    uint16_t boot; /* random for each start: another one tells that the sender forgot everything */
 };
-#define OV_INITIATION_PAYLOAD (32 + 8 + 8 + 1 + 1 + 2)
+#define OV_INITIATION_PAYLOAD (32 + 8 + 8 + 1 + 1 + 2) /* in the order of the struct */
 #define OV_INITIATION_LEN     (8 + OV_NOISE_MSG1_LEN + OV_INITIATION_PAYLOAD + OV_MACS_LEN)
 void ov_initiation_encode(const struct ov_initiation *p, uint8_t out[OV_INITIATION_PAYLOAD]);
 OV_CHECK int ov_initiation_decode(const uint8_t in[OV_INITIATION_PAYLOAD], struct ov_initiation *p);
@@ -46,8 +47,9 @@ OV_CHECK int ov_initiation_decode(const uint8_t in[OV_INITIATION_PAYLOAD], struc
 struct ov_response {
     uint8_t aead; /* the chosen one */
     uint8_t caps;
+    uint16_t boot; /* as above */
 };
-#define OV_RESPONSE_PAYLOAD 4 /* aead, caps, 2 zero */
+#define OV_RESPONSE_PAYLOAD 4 /* aead, caps, u16 boot */
 #define OV_RESPONSE_LEN     (12 + OV_NOISE_MSG2_LEN + OV_RESPONSE_PAYLOAD + OV_MACS_LEN)
 void ov_response_encode(const struct ov_response *p, uint8_t out[OV_RESPONSE_PAYLOAD]);
 OV_CHECK int ov_response_decode(const uint8_t in[OV_RESPONSE_PAYLOAD], struct ov_response *p);
@@ -60,12 +62,13 @@ OV_CHECK int ov_response_decode(const uint8_t in[OV_RESPONSE_PAYLOAD], struct ov
 #define OV_DATA_HEADER   16
 #define OV_DATA_OVERHEAD (OV_DATA_HEADER + OV_TAG_LEN)
 
-/* RELAY: u8 type, 3 zero, u32 receiver, u64 counter, u40 address, 3 zero, tag 16, inner datagram. Towards the root
+/* RELAY: u8 type, u8 relayed (0 towards the root, 1 from it), 2 zero, u32 receiver, u64 counter, u40 address, 3 zero, tag 16, inner datagram. Towards the root
  * `address` is the destination, from the root it is the source. The tag is SipHash-2-4-128 of the
  * 24 bytes before it under the hop session's relay key: the payload is not touched. */
 #define OV_RELAY_HEADER 40
 #define OV_RELAY_TAG_AT 24
 struct ov_relay {
+    bool relayed; /* false: please relay to addr; true: relayed from addr */
     uint32_t receiver;
     uint64_t counter;
     ov_addr addr;
