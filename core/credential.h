@@ -2,7 +2,9 @@
  *
  * All three are Ed25519-signed by the controller under separate domains ("ovpn certificate v1",
  * "ovpn network v1", "ovpn revocation v1"), over every byte before the signature. Decoding checks
- * shape only; verify checks the signature. Timestamps are the controller's wall clock and are only ever compared with each other. */
+ * shape only; verify checks the signature and that the network is the controller's (OV_EAUTH), so the
+ * controller's identity must have been checked. Unknown flag and permission bits are kept and ignored.
+ * All decoders: OV_EVERSION, OV_ETRUNC, OV_EINVAL; *out is undefined after an error. Timestamps are the controller's wall clock and are only ever compared with each other. */
 #ifndef OV_CORE_CREDENTIAL_H
 #define OV_CORE_CREDENTIAL_H
 
@@ -47,7 +49,9 @@ bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip);
 #define OV_MTU_MIN        1280
 #define OV_MTU_MAX        9000
 #define OV_MTU_DEFAULT    1344 /* never fragments on a 1492-byte IPv6 path through a relay */
+#define OV_WINDOW_MIN     1
 #define OV_WINDOW_DEFAULT 86400
+#define OV_WINDOW_MAX     31536000
 
 enum ov_net_flag {
     OV_NET_CHECK_IP = 1 << 0,  /* a frame's source IP must be in the sender's certificate */
