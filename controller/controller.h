@@ -1,5 +1,5 @@
-/* controller: networks, admission, address pools and signing. Pure like core/: requests and the wall clock in,
- * messages out through a callback, state through a store. It never touches a socket.
+/* controller: networks, admission, address pools and signing. Pure like core/: requests and the
+ * wall clock in, messages out through a callback, state through a store. It never touches a socket.
  *
  * Whatever it acknowledges (a reply OV_NET_OK, a function returning OV_OK) is stored first. */
 #ifndef OV_CONTROLLER_CONTROLLER_H
@@ -16,7 +16,8 @@ struct ov_controller_config {
     struct ov_store *store;                    /* borrowed, must outlive the controller */
     struct ov_random random;
     struct ov_log log;
-    /* Send an encoded message (NET_REPLY, REVOKE) to a node; best effort: it will ask again. */
+    /* Send an encoded message (NET_REPLY, REVOKE) to a node; best effort: it will ask again. One
+     * call of an owner's function may send to every member. It must not call the controller. */
     void (*send)(void *arg, ov_addr to, const uint8_t *msg, size_t len);
     void *send_arg;
     /* Roots put into new networks' configuration (usually this very server). */
@@ -25,37 +26,40 @@ struct ov_controller_config {
 };
 OV_CHECK int ov_controller_new(const struct ov_controller_config *cfg, struct ov_controller **out);
 void ov_controller_free(struct ov_controller *c);
-/* The roots changed (an address of this server, say): networks that used the old list of this
- * controller get the new one, and members are told. */
+/* The roots changed (an address of this server, say): networks with another list get this one, and
+ * their members are told. A list given to ov_controller_new (when it is not empty) is brought in
+ * with the first request or tick. */
 OV_CHECK int ov_controller_set_roots(struct ov_controller *c, const struct ov_net_root *roots,
                                      size_t n, ov_wall now);
 
-/* A node asks. Always answers by one send() (rate-limited for each sender: then silently dropped, OV_ELIMIT).
- * Unknown nodes become pending members, at most OV_PENDING_MAX in a network (the oldest pending falls out). */
+/* A node asks. Always answers by one send() (rate-limited for each sender: then silently dropped,
+ * OV_ELIMIT). Unknown nodes become pending members, at most OV_PENDING_MAX in a network (the oldest
+ * pending falls out). */
 #define OV_PENDING_MAX 1024
 int ov_controller_request(struct ov_controller *c, const struct ov_identity *from,
                           const struct ov_msg_net_request *req, ov_wall now);
 
 /* ---- the owner's side; `why` (256 bytes) gets a sentence for people on every error ---- */
 
-/* A random netid, a random 10.147.X.0/24 pool that no other network here uses, IPv6 on, checks on, MTU
- * OV_MTU_DEFAULT. */
+/* A random netid, a random 10.147.X.0/24 pool that no other network here uses, IPv6 on, checks on,
+ * MTU OV_MTU_DEFAULT. */
 OV_CHECK int ov_controller_net_create(struct ov_controller *c, const char *name,
                                       struct ov_net_record *out, ov_wall now, char why[256]);
 /* `which` is a name or a netid, everywhere below. OV_ENOENT. */
 OV_CHECK int ov_controller_net_find(struct ov_controller *c, const char *which,
                                     struct ov_net_record *out, char why[256]);
-/* Change one setting by name and text value; keys: name, note, mtu, pool (comma-separated prefixes),
- * ip6 (on|off), check-ip (on|off), broadcast (on|off), open (on|off), window (seconds), multicast-limit,
- * routes ("10.0.0.0/8 via 10.147.17.1, ..."), dns ("domain ip,ip"). Bumps the revision and pushes. */
+/* Change one setting by name and text value; keys: name, note, mtu, pool (comma-separated
+ * prefixes), ip6 (on|off), check-ip (on|off), broadcast (on|off), open (on|off), window (seconds),
+ * multicast-limit, routes ("10.0.0.0/8 via 10.147.17.1, ..."), dns ("domain ip,ip"). Bumps the
+ * revision and pushes. */
 OV_CHECK int ov_controller_net_set(struct ov_controller *c, const char *which, const char *key,
                                    const char *value, ov_wall now, char why[256]);
 /* Its members are told OV_NET_NOT_FOUND. */
 OV_CHECK int ov_controller_net_delete(struct ov_controller *c, const char *which, ov_wall now,
                                       char why[256]);
 
-/* `member` is an address or a unique name. Admitting a node that never asked is possible by address only
- * when it is known already (OV_ENOENT otherwise). Pushes configuration and certificate. */
+/* `member` is an address or a unique name. Admitting a node that never asked is possible by address
+ * only when it is known already (OV_ENOENT otherwise). Pushes configuration and certificate. */
 OV_CHECK int ov_controller_authorize(struct ov_controller *c, const char *which, const char *member,
                                      ov_wall now, char why[256]);
 /* Stores and floods a revocation to every member, and tells the node OV_NET_DENIED. */
@@ -71,6 +75,10 @@ OV_CHECK int ov_controller_member_set(struct ov_controller *c, const char *which
 /* Forget a member wholly (it may ask again). */
 OV_CHECK int ov_controller_member_delete(struct ov_controller *c, const char *which,
                                          const char *member, ov_wall now, char why[256]);
+/* For showing one; `member` as above. OV_ENOENT. */
+OV_CHECK int ov_controller_member_find(struct ov_controller *c, const char *which,
+                                       const char *member, struct ov_member_record *out,
+                                       char why[256]);
 /* A one-time invite; ttl_s 0: never expires. `hosts` go into it as the way to find us. */
 OV_CHECK int ov_controller_invite(struct ov_controller *c, const char *which, const char *note,
                                   uint64_t ttl_s, const struct ov_host *hosts, size_t nhosts,
