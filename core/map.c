@@ -80,16 +80,21 @@ static struct ov_map_slot *find(const struct ov_map *m, struct ov_key k)
     }
 }
 
-/* Put a key that is known to be absent into a table that is known to have room. */
-static void place(struct ov_map *m, struct ov_key k, void *value)
+/* The first slot on the chain of `k`, which is absent, that can take it: a tombstone or an empty one. */
+static struct ov_map_slot *vacancy(const struct ov_map *m, struct ov_key k)
 {
     size_t i = home(m, k);
 
     while (m->slots[i].value != NULL && !is_tomb(m, &m->slots[i]))
         i = (i + 1) & (m->cap - 1);
-    if (is_tomb(m, &m->slots[i]))
+    return &m->slots[i];
+}
+
+static void place(struct ov_map *m, struct ov_map_slot *s, struct ov_key k, void *value)
+{
+    if (is_tomb(m, s))
         m->tombs--;
-    m->slots[i] = (struct ov_map_slot){k, value};
+    *s = (struct ov_map_slot){k, value};
     m->len++;
 }
 
@@ -111,7 +116,7 @@ static int make_room(struct ov_map *m)
     struct ov_key k;
     void *v;
     for (size_t it = 0; (v = ov_map_next(m, &it, &k)) != NULL;)
-        place(&bigger, k, v);
+        place(&bigger, vacancy(&bigger, k), k, v);
     free(m->slots);
     *m = bigger;
     return OV_OK;
@@ -135,10 +140,15 @@ int ov_map_put(struct ov_map *m, struct ov_key k, void *value)
     }
     if (m->len >= m->max)
         return OV_EFULL;
-    int rc = make_room(m);
-    if (rc != OV_OK)
-        return rc;
-    place(m, k, value);
+    /* Taking a tombstone's place needs no room: so what was just removed can always be put back. */
+    s = m->cap > 0 ? vacancy(m, k) : NULL;
+    if (s == NULL || !is_tomb(m, s)) {
+        int rc = make_room(m);
+        if (rc != OV_OK)
+            return rc;
+        s = vacancy(m, k);
+    }
+    place(m, s, k, value);
     return OV_OK;
 }
 
