@@ -1,6 +1,6 @@
-/* watch: tells when addresses, links or routes of this host change (netlink, 250 ms debounce), and lists the
- * usable addresses: up, not loopback, no link-local IPv6 unless nothing else, and not of the
- * interfaces named in `skip` (our own TAPs and bridges that hold them). */
+/* watch: tells when addresses, links or routes of this host change (netlink, 250 ms debounce), and
+ * lists the usable addresses: up, not loopback, no link-local IPv6 unless nothing else, and not of
+ * the interfaces named in `skip` (our own TAPs and bridges that hold them). */
 #ifndef OV_TRANSPORT_WATCH_H
 #define OV_TRANSPORT_WATCH_H
 
@@ -10,10 +10,16 @@
 
 struct ov_watch;
 typedef void (*ov_watch_cb)(void *arg);
+/* `changed` comes once for all that happens within the 250 ms: when the addresses of interfaces
+ * that are up, or the routes, are other ones than before. OV_ENOMEM, OV_EIO. */
 OV_CHECK int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_watch **out);
+/* What happens on this interface (one of our TAPs) is of no interest; `ignore` false takes that
+ * back, before the TAP is closed. OV_EFULL above OV_WATCH_IGNORE_MAX. */
+#define OV_WATCH_IGNORE_MAX 32
+OV_CHECK int ov_watch_ignore(struct ov_watch *w, unsigned ifindex, bool ignore);
 void ov_watch_close(struct ov_watch *w);
 /* Returns how many were written into `out`. `skip(arg, ifname)` true leaves an interface out. */
-size_t ov_watch_addresses(struct ov_ip *out, size_t cap, bool (*skip)(void *arg, const char *ifname),
-                          void *arg);
+size_t ov_watch_addresses(struct ov_ip *out, size_t cap,
+                          bool (*skip)(void *arg, const char *ifname), void *arg);
 
 #endif
