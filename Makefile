@@ -46,6 +46,8 @@ CONTROLLER = $(call objects,controller)
 TRANSPORT  = $(call objects,transport)
 TUN        = $(call objects,tun)
 CLI        = $(call objects,cli)
+# cli/ without main.c is an archive too, so that tests can link what they test of it
+CLILIB     = $(BUILD)/libcli.a
 ARCHIVES   = $(BUILD)/libcontroller.a $(BUILD)/libtransport.a $(BUILD)/libtun.a $(BUILD)/libcore.a
 UNIT       = $(call programs,tests/unit/test_*.c)
 SIM        = $(call programs,tests/sim/test_*.c)
@@ -70,9 +72,10 @@ $(BUILD)/test-deps: packaging/deps
 	@packaging/deps check
 	@mkdir -p $(@D) && touch $@
 
-$(BUILD)/ovpn: $(CLI) $(ARCHIVES)
+$(BUILD)/ovpn: $(BUILD)/cli/main.o $(CLILIB) $(ARCHIVES)
 	$(call say,LINK)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+$(BUILD)/libcli.a: $(filter-out %/main.o,$(CLI))
 $(BUILD)/libcore.a: $(CORE)
 $(BUILD)/libcontroller.a: $(CONTROLLER)
 $(BUILD)/libtransport.a: $(TRANSPORT)
@@ -88,9 +91,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags.mk
 	$(call say,CC)$(CC) $(ALL_CFLAGS) $(EDGE) -c -o $@ $<
 
 # A test is one file and one program. What tests/sim/ has besides test_*.c is shared by them.
-$(BUILD)/tests/unit/%: tests/unit/%.c $(ARCHIVES) | $(BUILD)/test-deps
+$(BUILD)/tests/unit/%: tests/unit/%.c $(CLILIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
-	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVES) $(PKG_LIBS) -lcmocka
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(CLILIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka

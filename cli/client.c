@@ -1,0 +1,311 @@
+#include "client.h"
+
+#include "core/types.h"
+#include "text.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define REPLY_MAX  ((size_t)64 << 20)
+#define TIMEOUT_MS 30000L
+
+struct ov_client {
+    CURL *curl;
+    const struct ov_command_line *line;
+    char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+};
+
+struct reply {
+    char *text;
+    size_t len;
+};
+
+void ov_complain(const char *message, const char *hint)
+{
+    char *clean = ov_text_clean(message, true), *more = ov_text_clean(hint ? hint : "", true);
+
+    fprintf(stderr, "ovpn: %s\n", clean);
+    if (*more)
+        fprintf(stderr, "      %s\n", more);
+    free(clean);
+    free(more);
+}
+
+/* A failure that the API did not word, in its form. */
+static void complain_as(const struct ov_client *c, const char *code, const char *message,
+                        const char *hint)
+{
+    ov_complain(message, hint);
+    if (c->line->json) {
+        json_t *error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code, "message", message,
+                                  "hint", hint ? hint : "");
+        ov_json_print(error);
+        json_decref(error);
+    }
+}
+
+int ov_client_open(const struct ov_command_line *line, struct ov_client **out)
+{
+    struct ov_client *c = calloc(1, sizeof *c);
+    int n;
+
+    *out = NULL;
+    if (!c || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(c->curl = curl_easy_init())) {
+        free(c);
+        ov_complain("out of memory", NULL);
+        return OV_EXIT_FAILED;
+    }
+    c->line = line;
+    n = snprintf(c->socket, sizeof c->socket, "%s/%s", line->state, OV_SOCKET_NAME);
+    if (n < 0 || (size_t)n >= sizeof c->socket) {
+        char why[128];
+        snprintf(why, sizeof why,
+                 "the path of the state directory is too long: a socket's is at most %zu letters",
+                 sizeof c->socket - 1);
+        ov_complain(why, "choose a shorter one with -H DIR");
+        ov_client_close(c);
+        return OV_EXIT_FAILED;
+    }
+    *out = c;
+    return OV_EXIT_OK;
+}
+
+void ov_client_close(struct ov_client *c)
+{
+    if (!c)
+        return;
+    curl_easy_cleanup(c->curl);
+    curl_global_cleanup();
+    free(c);
+}
+
+char *ov_client_path(const char *piece, ...)
+{
+    char *path = NULL;
+    size_t size;
+    FILE *f = open_memstream(&path, &size);
+    va_list ap;
+
+    if (!f)
+        abort();
+    fputs("/v1", f);
+    va_start(ap, piece);
+    for (; piece; piece = va_arg(ap, const char *)) {
+        char *escaped = curl_easy_escape(NULL, piece, 0);
+        if (!escaped)
+            abort();
+        fprintf(f, "/%s", escaped);
+        curl_free(escaped);
+    }
+    va_end(ap);
+    if (fclose(f) != 0)
+        abort();
+    return path;
+}
+
+static size_t take(char *data, size_t one, size_t n, void *arg)
+{
+    struct reply *r = arg;
+    char *grown;
+
+    n *= one;
+    if (r->len + n > REPLY_MAX || !(grown = realloc(r->text, r->len + n + 1)))
+        return 0;
+    memcpy(grown + r->len, data, n);
+    r->text = grown;
+    r->len += n;
+    r->text[r->len] = '\0';
+    return n;
+}
+
+/* No daemon behind the socket, or no way to it. */
+static int unreachable(const struct ov_client *c)
+{
+    bool usual = strcmp(c->line->state, OV_STATE_DIR) == 0;
+    char message[PATH_MAX + 128], hint[PATH_MAX + 128];
+    long number = 0;
+
+    curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
+    if (number == EACCES || number == EPERM) {
+        snprintf(message, sizeof message, "you may not talk to the daemon in %s", c->line->state);
+        complain_as(c, "forbidden", message, "try sudo");
+        return OV_EXIT_NO_DAEMON;
+    }
+    snprintf(message, sizeof message, "no daemon is running%s%s", usual ? "" : " in ",
+             usual ? "" : c->line->state);
+    if (usual)
+        snprintf(hint, sizeof hint,
+                 "start it: sudo systemctl start %s, or by hand: sudo ovpn service", "ovpn");
+    else
+        snprintf(hint, sizeof hint, "start it: sudo ovpn -H %s service", c->line->state);
+    complain_as(c, "no_daemon", message, hint);
+    return OV_EXIT_NO_DAEMON;
+}
+
+/* The transfer itself failed. */
+static int broken(const struct ov_client *c, CURLcode code)
+{
+    char message[256];
+
+    if (code == CURLE_COULDNT_CONNECT)
+        return unreachable(c);
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        complain_as(c, "timeout", "the daemon does not answer",
+                    "its log may say why: journalctl -u ovpn");
+        return OV_EXIT_FAILED;
+    }
+    if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR) {
+        complain_as(c, "no_daemon", "the daemon went away in the middle of it",
+                    "its log may say why: journalctl -u ovpn");
+        return OV_EXIT_NO_DAEMON;
+    }
+    snprintf(message, sizeof message, "talking to the daemon failed: %s", curl_easy_strerror(code));
+    complain_as(c, "failed", message, NULL);
+    return OV_EXIT_FAILED;
+}
+
+/* The daemon said no. */
+static int refused(const struct ov_client *c, long status, const json_t *reply)
+{
+    const json_t *error = json_object_get(reply, "error");
+    const char *message = ov_json_text(error, "message", NULL);
+    char fallback[64];
+
+    if (!message) {
+        snprintf(fallback, sizeof fallback, "the daemon answered with HTTP status %ld", status);
+        complain_as(c, "failed", fallback,
+                    "is it of the same version? ovpn status shows the daemon's");
+        return OV_EXIT_FAILED;
+    }
+    ov_complain(message, ov_json_text(error, "hint", status == 403 ? "try sudo" : NULL));
+    if (c->line->json)
+        ov_json_print(reply);
+    return OV_EXIT_FAILED;
+}
+
+static CURLcode transfer(struct ov_client *c, const char *method, const char *url, const char *body,
+                         struct reply *r, long *status)
+{
+    struct curl_slist *headers = NULL;
+    CURLcode code;
+
+    curl_easy_reset(c->curl);
+    curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+    curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    curl_easy_setopt(c->curl, CURLOPT_URL, url);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, r);
+    if (body) {
+        headers = curl_slist_append(NULL, "Content-Type: application/json");
+        curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+    }
+    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+    code = curl_easy_perform(c->curl);
+    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, status);
+    curl_slist_free_all(headers);
+    return code;
+}
+
+int ov_client_call(struct ov_client *c, const char *method, char *path, json_t *body, json_t **out,
+                   long *status)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    size_t size = strlen(path) + sizeof "http://ovpn";
+    char *url = malloc(size);
+    struct reply r = {0};
+    long http = 0;
+    json_t *reply = NULL;
+    CURLcode code;
+    int result;
+
+    if (!url || (body && !text))
+        abort();
+    snprintf(url, size, "http://ovpn%s", path);
+    code = transfer(c, method, url, text, &r, &http);
+    if (code == CURLE_OK && r.len)
+        reply = json_loadb(r.text, r.len, 0, NULL);
+    if (code == CURLE_OK && http / 100 == 2 && !r.len)
+        reply = json_object();
+
+    if (code != CURLE_OK)
+        result = broken(c, code);
+    else if (http / 100 != 2 || !reply)
+        result = refused(c, http, reply);
+    else
+        result = OV_EXIT_OK;
+    if (result == OV_EXIT_OK && out)
+        *out = json_incref(reply);
+    if (status)
+        *status = http;
+    json_decref(reply);
+    json_decref(body);
+    free(r.text);
+    free(url);
+    free(text);
+    free(path);
+    return result;
+}
+
+int ov_client_get(struct ov_client *c, char *path, json_t **out)
+{
+    return ov_client_call(c, "GET", path, NULL, out, NULL);
+}
+
+/* Nothing, or too much, is called `which`. */
+static int no_network(const struct ov_client *c, const json_t *networks, const char *which,
+                      size_t found)
+{
+    char message[256], hint[512];
+    char *names = ov_json_join(networks, "name", ", "),
+         *ids = ov_json_join(networks, "netid", ", ");
+
+    if (found)
+        snprintf(message, sizeof message, "%zu networks here are called \"%.100s\"", found, which);
+    else
+        snprintf(message, sizeof message, "this node has not joined a network \"%.100s\"", which);
+    if (found)
+        snprintf(hint, sizeof hint, "give the netid: ovpn networks shows it");
+    else if (json_array_size(networks) == 0)
+        snprintf(hint, sizeof hint, "it has not joined any: ovpn join NETID");
+    else
+        snprintf(hint, sizeof hint, "it is in: %.400s", *names ? names : ids);
+    complain_as(c, found ? "conflict" : "not_found", message, hint);
+    free(names);
+    free(ids);
+    return OV_EXIT_FAILED;
+}
+
+int ov_client_network(struct ov_client *c, const char *which, json_t **out)
+{
+    json_t *reply = NULL, *networks, *net, *found = NULL;
+    size_t i, n = 0;
+    int code = ov_client_get(c, ov_client_path("networks", NULL), &reply);
+
+    if (code != OV_EXIT_OK)
+        return code;
+    networks = json_object_get(reply, "networks");
+    json_array_foreach(networks, i, net)
+    {
+        if (strcasecmp(ov_json_text(net, "netid", ""), which) == 0) {
+            found = net;
+            n = 1;
+            break;
+        }
+        if (strcmp(ov_json_text(net, "name", ""), which) == 0) {
+            found = net;
+            n++;
+        }
+    }
+    if (n == 1)
+        *out = json_incref(found);
+    else
+        code = no_network(c, networks, which, n);
+    json_decref(reply);
+    return code;
+}

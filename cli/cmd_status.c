@@ -1,0 +1,167 @@
+/* status: is it working, and if not, what to look at. */
+#include "client.h"
+
+#include "table.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct ov_synopsis synopsis = {
+    .name = "status",
+    .usage = "",
+    .about =
+        "Show this node: its address, whether its roots (the servers that introduce and relay)\n"
+        "answer, its networks, its traffic, and what it dropped and why.",
+    .examples = "status\nstatus --json",
+    .max_args = 0,
+};
+
+static void print_node(const json_t *s)
+{
+    char up[OV_TEXT_UNIT];
+    char *roles = ov_json_join(json_object_get(s, "roles"), NULL, " and ");
+    char *sockets = ov_json_join(json_object_get(s, "sockets"), "address", ", ");
+
+    printf("node %s is up for %s (ovpn %s%s%s)\n", ov_json_text(s, "address", "?"),
+           ov_text_duration(ov_json_number(s, "uptime_s", 0), up), ov_json_text(s, "version", "?"),
+           *roles ? ", also " : "", roles);
+    printf("listening on %s\n", *sockets ? sockets : "no UDP socket");
+    free(sockets);
+    free(roles);
+}
+
+/* No root answers: without one, no new peer is found. */
+static void print_root_advice(const json_t *s, size_t roots)
+{
+    if (roots == 0) {
+        printf("\nThis node knows no root, so it cannot find others. Join with the server's name, "
+               "as in\n"
+               "\"ovpn join NETID@HOST\", or put \"root = HOST\" into /etc/ovpn/ovpn.conf.\n");
+        return;
+    }
+    printf(
+        "\nNo root answers, so no new peer can be found. What to check:\n"
+        "  - is this computer online at all?\n"
+        "  - does a firewall here stop UDP? It must let out UDP from port %.0f to the port above\n"
+        "  - is the server up, and does its firewall let that UDP port in? (\"ovpn status\" "
+        "there)\n",
+        ov_json_number(s, "udp_port", 0));
+}
+
+static void print_roots(const json_t *s)
+{
+    static const char *const heads[] = {"ROOT", "ADDRESS", "STATE", ">RTT", "SEES US AS", "", NULL};
+    const json_t *roots = json_object_get(s, "roots");
+    bool is_root = false, any_online = false;
+    struct ov_table t;
+    char unit[OV_TEXT_UNIT];
+    size_t i;
+    json_t *r;
+
+    ov_table_init(&t, heads);
+    json_array_foreach(roots, i, r)
+    {
+        bool online = ov_json_flag(r, "online");
+        any_online = any_online || online;
+        ov_table_add(&t, ov_json_text(r, "host", ""));
+        ov_table_add(&t, ov_json_text(r, "address", ""));
+        ov_table_add(&t, online ? (ov_json_flag(r, "relay") ? "online" : "online, no relay")
+                                : "offline");
+        ov_table_add(&t, ov_text_ms(online ? ov_json_number(r, "rtt_ms", -1) : -1, unit));
+        ov_table_add(&t, ov_json_text(r, "seen_as", ""));
+        ov_table_add(&t, ov_json_text(r, "problem", " "));
+    }
+    if (json_array_size(roots)) {
+        putchar('\n');
+        ov_table_print(&t, stdout);
+    }
+    ov_table_free(&t);
+    json_array_foreach(json_object_get(s, "roles"), i, r)
+    {
+        is_root = is_root || strcmp(json_string_value(r) ? json_string_value(r) : "", "root") == 0;
+    }
+    if (!any_online && !is_root)
+        print_root_advice(s, json_array_size(roots));
+}
+
+static void print_traffic(const json_t *s)
+{
+    const json_t *t = json_object_get(s, "traffic");
+    char rx[OV_TEXT_UNIT], tx[OV_TEXT_UNIT], relayed[OV_TEXT_UNIT];
+
+    printf("\n%.0f networks, %.0f peers, %.0f of them with a session\n",
+           ov_json_number(s, "networks", 0), ov_json_number(s, "peers", 0),
+           ov_json_number(s, "sessions", 0));
+    printf(
+        "received %s in %.0f datagrams, sent %s in %.0f\n",
+        ov_text_bytes(ov_json_number(t, "rx_bytes", 0), rx), ov_json_number(t, "rx_datagrams", 0),
+        ov_text_bytes(ov_json_number(t, "tx_bytes", 0), tx), ov_json_number(t, "tx_datagrams", 0));
+    if (ov_json_number(t, "relayed_datagrams", 0) > 0)
+        printf("relayed %s in %.0f datagrams for others\n",
+               ov_text_bytes(ov_json_number(t, "relayed_bytes", 0), relayed),
+               ov_json_number(t, "relayed_datagrams", 0));
+}
+
+static void print_drops(const json_t *s)
+{
+    static const char *const heads[] = {">DROPPED", "WHY", NULL};
+    json_t *drops = json_object_get(s, "drops"), *d;
+    struct ov_table t;
+    const char *name;
+
+    ov_table_init(&t, heads);
+    json_object_foreach(drops, name, d)
+    {
+        ov_table_addf(&t, "%.0f", ov_json_number(d, "count", 0));
+        ov_table_add(&t, ov_json_text(d, "text", name));
+    }
+    if (ov_table_rows(&t)) {
+        putchar('\n');
+        ov_table_print(&t, stdout);
+    }
+    ov_table_free(&t);
+}
+
+/* A second key for a known address is an attack, or a copied or lost identity: always shown. */
+static void print_conflicts(const json_t *s)
+{
+    char ago[OV_TEXT_UNIT];
+    size_t i;
+    json_t *c;
+
+    json_array_foreach(json_object_get(s, "conflicts"), i, c)
+    {
+        printf("\nWARNING: %.0f times, somebody used the address %s with another key (last %s). It "
+               "was refused.\n",
+               ov_json_number(c, "count", 0), ov_json_text(c, "address", "?"),
+               ov_text_ago(ov_json_number(c, "last", 0), (double)time(NULL), ago));
+    }
+}
+
+int ov_cmd_status(int argc, char **argv)
+{
+    struct ov_command_line line;
+    struct ov_client *client = NULL;
+    json_t *status = NULL;
+    int code = ov_options_parse(&synopsis, NULL, 0, argc, argv, &line);
+
+    if (code != OV_GO_ON)
+        return code;
+    code = ov_client_open(&line, &client);
+    if (code == OV_EXIT_OK)
+        code = ov_client_get(client, ov_client_path("status", NULL), &status);
+    if (code == OV_EXIT_OK && line.json) {
+        ov_json_print(status);
+    } else if (code == OV_EXIT_OK) {
+        print_node(status);
+        print_roots(status);
+        print_traffic(status);
+        print_drops(status);
+        print_conflicts(status);
+    }
+    json_decref(status);
+    ov_client_close(client);
+    return code;
+}

@@ -1,0 +1,52 @@
+#include "client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ov_json_print(const json_t *json)
+{
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY);
+    putchar('\n');
+}
+
+const char *ov_json_text(const json_t *object, const char *key, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : otherwise;
+}
+
+double ov_json_number(const json_t *object, const char *key, double otherwise)
+{
+    const json_t *v = json_object_get(object, key);
+
+    return json_is_number(v) ? json_number_value(v) : otherwise;
+}
+
+bool ov_json_flag(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+char *ov_json_join(const json_t *array, const char *member, const char *separator)
+{
+    char *joined = NULL;
+    size_t size, i;
+    json_t *item;
+    FILE *f = open_memstream(&joined, &size);
+    bool any = false;
+
+    if (!f)
+        abort();
+    json_array_foreach(array, i, item)
+    {
+        const char *text = json_string_value(member ? json_object_get(item, member) : item);
+        if (text && *text) {
+            fprintf(f, "%s%s", any ? separator : "", text);
+            any = true;
+        }
+    }
+    if (fclose(f) != 0)
+        abort();
+    return joined;
+}

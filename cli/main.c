@@ -1,0 +1,45 @@
+/* ovpn: one binary; `ovpn service` is the daemon, every other subcommand is a client of it. */
+#include "options.h"
+#include "version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct ov_subcommand commands[] = {
+    {"join", "NETID|INVITE", "join a network", ov_cmd_join, "this computer"},
+    {"leave", "NETWORK", "leave a network", ov_cmd_leave, NULL},
+    {"status", "", "is it working, and if not, why", ov_cmd_status, NULL},
+    {"networks", "", "the networks this node joined", ov_cmd_networks, NULL},
+    {"peers", "", "other nodes, and the way to each", ov_cmd_peers, NULL},
+    {"ping", "PEER", "measure the way to a peer", ov_cmd_ping, NULL},
+    {"id", "new|show|check", "this node's identity", ov_cmd_id, NULL},
+    {"net", "COMMAND", "create networks, admit members, make invites", ov_cmd_net,
+     "your own networks (where the daemon is a controller)"},
+    {"service", "", "run the daemon", ov_cmd_service, "the daemon"},
+};
+
+static const char about[] =
+    "A private LAN over the Internet: join a network, and its members are as if on one switch.";
+
+/* A full disk behind `ovpn ... > file` must not look like success. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    if (errno != EPIPE)
+        fprintf(stderr, "ovpn: cannot write the output: %s\n", strerror(errno));
+    return code == OV_EXIT_OK ? OV_EXIT_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
+        printf("ovpn %s\n", OV_VERSION);
+        return finish(OV_EXIT_OK);
+    }
+    /* `ovpn peers | head` ends with a failed write, not by a signal in the middle of something */
+    signal(SIGPIPE, SIG_IGN);
+    return finish(ov_dispatch(commands, sizeof commands / sizeof *commands, "", about, argc, argv));
+}
