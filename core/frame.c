@@ -25,12 +25,12 @@
 #define ICMP6_ND_ADVERT     136
 #define ICMP6_MLD_REPORT_V2 143
 
-#define ND_OPT_SOURCE    1
-#define ND_OPT_TARGET    2
-#define ND_SOLICITED     0x40000000u
-#define ND_OVERRIDE      0x20000000u
-#define ND_ADVERT_LEN    32 /* with the target link-layer option */
-#define ND_HOP_LIMIT     255
+#define ND_OPT_SOURCE 1
+#define ND_OPT_TARGET 2
+#define ND_SOLICITED  0x40000000u
+#define ND_OVERRIDE   0x20000000u
+#define ND_ADVERT_LEN 32 /* with the target link-layer option */
+#define ND_HOP_LIMIT  255
 
 static void read_mac(struct ov_reader *r, struct ov_mac *out)
 {
@@ -139,8 +139,8 @@ static int parse_nd_options(struct ov_reader *r, uint8_t wanted, struct ov_frame
     return OV_OK;
 }
 
-/* A neighbour solicitation or advertisement, from behind its ICMPv6 type on; the checks are those of
- * RFC 4861 section 7.1. */
+/* A neighbour solicitation or advertisement, from behind its ICMPv6 type on; the checks are those
+ * of RFC 4861 section 7.1. */
 static int parse_nd(struct ov_reader *r, uint8_t type, uint8_t hops, struct ov_frame_info *f)
 {
     uint8_t code = ov_reader_u8(r);
@@ -374,6 +374,6 @@ struct ov_ip ov_ip_link_local(const struct ov_mac *mac)
 {
     const uint8_t *m = mac->b;
 
-    return (struct ov_ip){6,
-                          {0xfe, 0x80, [8] = m[0] ^ 0x02, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
+    return (struct ov_ip){
+        6, {0xfe, 0x80, [8] = m[0] ^ 0x02, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}};
 }

@@ -2,8 +2,8 @@
  * becomes a tombstone, so that an iteration in progress and the probe chains through it stay whole;
  * tombstones at the end of a chain are given back at once, the rest when the table is rebuilt.
  *
- * A slot is empty when its value is NULL, and a tombstone when its value is the address of the table
- * itself, which no caller's value can be. */
+ * A slot is empty when its value is NULL, and a tombstone when its value is the address of the
+ * table itself, which no caller's value can be. */
 #include "map.h"
 
 #include <assert.h>
@@ -80,7 +80,8 @@ static struct ov_map_slot *find(const struct ov_map *m, struct ov_key k)
     }
 }
 
-/* The first slot on the chain of `k`, which is absent, that can take it: a tombstone or an empty one. */
+/* The first slot on the chain of `k`, which is absent, that can take it: a tombstone or an empty
+ * one. */
 static struct ov_map_slot *vacancy(const struct ov_map *m, struct ov_key k)
 {
     size_t i = home(m, k);
@@ -98,7 +99,8 @@ static void place(struct ov_map *m, struct ov_map_slot *s, struct ov_key k, void
     m->len++;
 }
 
-/* Make room for one entry: rebuild the table, twice as large unless tombstones are what fills it. */
+/* Make room for one entry: rebuild the table, twice as large unless tombstones are what fills it.
+ */
 static int make_room(struct ov_map *m)
 {
     struct ov_map bigger = *m;

@@ -110,7 +110,8 @@ static struct ov_key key_of(const struct ov_ip *source)
     return k;
 }
 
-/* A source for a new key: unused, or that which was used the longest ago. NULL when out of memory. */
+/* A source for a new key: unused, or that which was used the longest ago. NULL when out of memory.
+ */
 static struct source *claim(struct ov_ratelimit *r, struct ov_key key)
 {
     struct source *s;

@@ -1,7 +1,8 @@
-/* The array holds two things: the heap of running timers in [0, len), and, while ov_timers_run() is at
- * work, the timers taken out as due but not yet called, soonest first, in [cap - due, cap). Taking them
- * all out before the first callback is what keeps a timer that a callback starts from running in the
- * same pass; leaving them in the array is what lets a callback stop or move one of them. */
+/* The array holds two things: the heap of running timers in [0, len), and, while ov_timers_run() is
+ * at work, the timers taken out as due but not yet called, soonest first, in [cap - due, cap).
+ * Taking them all out before the first callback is what keeps a timer that a callback starts from
+ * running in the same pass; leaving them in the array is what lets a callback stop or move one of
+ * them. */
 #include "timer.h"
 
 #include <assert.h>

@@ -169,7 +169,8 @@ static int parse_group(const char **text, uint8_t out[2])
     return digits > 0 ? OV_OK : OV_EINVAL;
 }
 
-/* All three forms of RFC 4291 section 2.2. `gap` is where "::" was seen, which stands for one or more groups. */
+/* All three forms of RFC 4291 section 2.2. `gap` is where "::" was seen, which stands for one or
+ * more groups. */
 static int parse_ip6(const char *p, uint8_t out[16])
 {
     uint8_t b[16] = {0};

@@ -43,7 +43,8 @@ static void test_maximum(void **state)
         assert_int_equal(ov_map_put(&m, ov_key_u64(i), &values[i]), OV_OK);
     assert_int_equal(ov_map_put(&m, ov_key_u64(MAX), &values[MAX]), OV_EFULL);
     assert_null(ov_map_get(&m, ov_key_u64(MAX)));
-    assert_int_equal(ov_map_put(&m, ov_key_u64(7), &values[MAX]), OV_OK); /* replacing still works */
+    assert_int_equal(ov_map_put(&m, ov_key_u64(7), &values[MAX]),
+                     OV_OK); /* replacing still works */
     assert_ptr_equal(ov_map_get(&m, ov_key_u64(7)), &values[MAX]);
     assert_non_null(ov_map_del(&m, ov_key_u64(8)));
     assert_int_equal(ov_map_put(&m, ov_key_u64(MAX), &values[MAX]), OV_OK);
@@ -136,8 +137,8 @@ static void test_key_ip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_put_get_del),        cmocka_unit_test(test_maximum),
-        cmocka_unit_test(test_churn),              cmocka_unit_test(test_iterate_and_remove),
+        cmocka_unit_test(test_put_get_del), cmocka_unit_test(test_maximum),
+        cmocka_unit_test(test_churn),       cmocka_unit_test(test_iterate_and_remove),
         cmocka_unit_test(test_key_ip),
     };
 

@@ -109,8 +109,8 @@ static void test_against_model(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order), cmocka_unit_test(test_backwards),
-        cmocka_unit_test(test_jumps),    cmocka_unit_test(test_the_end),
+        cmocka_unit_test(test_in_order),      cmocka_unit_test(test_backwards),
+        cmocka_unit_test(test_jumps),         cmocka_unit_test(test_the_end),
         cmocka_unit_test(test_against_model),
     };
 

@@ -145,10 +145,10 @@ static void test_callbacks_touch_due_timers(void **state)
         probe_init(&p[i], &ts, i);
         ov_timer_start(&ts, &p[i].t, (ov_time)(10 + i));
     }
-    p[0].stops = &p[2];    /* due in this very run */
-    p[1].moves = &p[4];    /* due too, put off */
+    p[0].stops = &p[2]; /* due in this very run */
+    p[1].moves = &p[4]; /* due too, put off */
     p[1].moves_to = 70;
-    p[3].moves = &p[5];    /* due too, and moved to now: next run */
+    p[3].moves = &p[5]; /* due too, and moved to now: next run */
     p[3].moves_to = 50;
     ov_timers_run(&ts, 50);
     static const int want[6] = {1, 1, 0, 1, 0, 0};
@@ -231,9 +231,9 @@ static void test_grow_while_running(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),           cmocka_unit_test(test_move_and_stop),
-        cmocka_unit_test(test_restart_waits),   cmocka_unit_test(test_callbacks_touch_due_timers),
-        cmocka_unit_test(test_full_array),      cmocka_unit_test(test_grow_while_running),
+        cmocka_unit_test(test_order),         cmocka_unit_test(test_move_and_stop),
+        cmocka_unit_test(test_restart_waits), cmocka_unit_test(test_callbacks_touch_due_timers),
+        cmocka_unit_test(test_full_array),    cmocka_unit_test(test_grow_while_running),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

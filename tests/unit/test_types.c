@@ -32,10 +32,10 @@ static void test_strerror(void **state)
 
 static void test_addr(void **state)
 {
-    static const char *const bad[] = {"",           "8056c2e21",   "8056c2e21c0", "8056c2e21g",
-                                      "0000000000", "00ffffffff",  "ff00000000",  "ffffffffff",
-                                      " 8056c2e21", "8056c2e21 ",  "-056c2e21c",  "0x56c2e21c",
-                                      "8056c2e21c\n", "80 56c2e21"};
+    static const char *const bad[] = {
+        "",           "8056c2e21",  "8056c2e21c0",  "8056c2e21g", "0000000000",
+        "00ffffffff", "ff00000000", "ffffffffff",   " 8056c2e21", "8056c2e21 ",
+        "-056c2e21c", "0x56c2e21c", "8056c2e21c\n", "80 56c2e21"};
     ov_addr a = 77;
     char text[OV_ADDR_TEXT];
 
@@ -107,12 +107,33 @@ static void test_mac(void **state)
 static void test_ip4(void **state)
 {
     static const char *const good[] = {"0.0.0.0", "255.255.255.255", "10.147.17.5", "1.20.250.9"};
-    static const char *const bad[] = {
-        "",          "1",         "1.2",       "1.2.3",       "1.2.3.",      "1.2.3.4.",
-        ".1.2.3.4",  "1.2.3.4.5", "256.1.1.1", "1.2.3.256",   "01.2.3.4",    "1.2.3.04",
-        "1.2.3.00",  "1..3.4",    "1.2.3.4 ",  " 1.2.3.4",    "1.2.3.-4",    "1.2.3.+4",
-        "1.2.3.0x4", "1.2.3.4/8", "a.b.c.d",   "1,2,3,4",     "1.2.3.1e1",   "0000.0.0.0",
-        "1.2.3.4\n", "1.2.3.99999999999999999999", "\xef\xbc\x91.2.3.4"};
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "1.2",
+                                      "1.2.3",
+                                      "1.2.3.",
+                                      "1.2.3.4.",
+                                      ".1.2.3.4",
+                                      "1.2.3.4.5",
+                                      "256.1.1.1",
+                                      "1.2.3.256",
+                                      "01.2.3.4",
+                                      "1.2.3.04",
+                                      "1.2.3.00",
+                                      "1..3.4",
+                                      "1.2.3.4 ",
+                                      " 1.2.3.4",
+                                      "1.2.3.-4",
+                                      "1.2.3.+4",
+                                      "1.2.3.0x4",
+                                      "1.2.3.4/8",
+                                      "a.b.c.d",
+                                      "1,2,3,4",
+                                      "1.2.3.1e1",
+                                      "0000.0.0.0",
+                                      "1.2.3.4\n",
+                                      "1.2.3.99999999999999999999",
+                                      "\xef\xbc\x91.2.3.4"};
     struct ov_ip ip;
     char text[OV_IP_TEXT];
 
@@ -280,8 +301,8 @@ static void test_ip6_patterns(void **state)
 static void test_ip_against_libc(void **state)
 {
     static const char alphabet[] = "::::....0123456789abcdefF%/ g";
-    static const char *const seeds[] = {"2001:db8::1:0:0:1", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8",
-                                        "10.147.17.5", "::", "1::8"};
+    static const char *const seeds[] = {
+        "2001:db8::1:0:0:1", "::ffff:192.0.2.1", "1:2:3:4:5:6:7:8", "10.147.17.5", "::", "1::8"};
     unsigned x = 1;
     size_t accepted = 0;
 
@@ -321,10 +342,10 @@ static void test_prefix(void **state)
 {
     static const char *const good[] = {"10.147.17.5/24", "0.0.0.0/0", "1.2.3.4/32",
                                        "fd00::5/64",     "::/0",      "2001:db8::1/128"};
-    static const char *const bad[] = {"10.0.0.0",      "10.0.0.0/",   "10.0.0.0/33", "10.0.0.0/08",
-                                      "10.0.0.0/-1",   "10.0.0.0/8 ", "/8",          "10.0.0/8",
-                                      "10.0.0.0/8/8",  "::/129",      "::/",         "::/1x",
-                                      "10.0.0.0/4294967304"};
+    static const char *const bad[] = {
+        "10.0.0.0",    "10.0.0.0/", "10.0.0.0/33",        "10.0.0.0/08",  "10.0.0.0/-1",
+        "10.0.0.0/8 ", "/8",        "10.0.0/8",           "10.0.0.0/8/8", "::/129",
+        "::/",         "::/1x",     "10.0.0.0/4294967304"};
     struct ov_prefix p;
     char text[OV_PREFIX_TEXT];
 
@@ -346,15 +367,24 @@ static void test_prefix_contains(void **state)
         const char *prefix, *ip;
         bool in;
     } cases[] = {
-        {"10.147.17.5/24", "10.147.17.0", true},   {"10.147.17.5/24", "10.147.17.255", true},
-        {"10.147.17.5/24", "10.147.16.255", false}, {"10.147.17.5/24", "10.147.18.0", false},
-        {"10.147.17.5/32", "10.147.17.5", true},   {"10.147.17.5/32", "10.147.17.4", false},
-        {"0.0.0.0/0", "255.255.255.255", true},    {"0.0.0.0/0", "::", false},
-        {"::/0", "1.2.3.4", false},                {"128.0.0.0/1", "127.255.255.255", false},
-        {"128.0.0.0/1", "255.0.0.0", true},        {"10.0.0.0/23", "10.0.1.255", true},
-        {"10.0.0.0/23", "10.0.2.0", false},        {"fd00::/8", "fdff::1", true},
-        {"fd00::/8", "fc00::1", false},            {"2001:db8::1/127", "2001:db8::", true},
-        {"2001:db8::1/127", "2001:db8::2", false}, {"2001:db8::1/128", "2001:db8::1", true},
+        {"10.147.17.5/24", "10.147.17.0", true},
+        {"10.147.17.5/24", "10.147.17.255", true},
+        {"10.147.17.5/24", "10.147.16.255", false},
+        {"10.147.17.5/24", "10.147.18.0", false},
+        {"10.147.17.5/32", "10.147.17.5", true},
+        {"10.147.17.5/32", "10.147.17.4", false},
+        {"0.0.0.0/0", "255.255.255.255", true},
+        {"0.0.0.0/0", "::", false},
+        {"::/0", "1.2.3.4", false},
+        {"128.0.0.0/1", "127.255.255.255", false},
+        {"128.0.0.0/1", "255.0.0.0", true},
+        {"10.0.0.0/23", "10.0.1.255", true},
+        {"10.0.0.0/23", "10.0.2.0", false},
+        {"fd00::/8", "fdff::1", true},
+        {"fd00::/8", "fc00::1", false},
+        {"2001:db8::1/127", "2001:db8::", true},
+        {"2001:db8::1/127", "2001:db8::2", false},
+        {"2001:db8::1/128", "2001:db8::1", true},
         {"::/0", "ffff::", true},
     };
 
@@ -370,20 +400,42 @@ static void test_prefix_contains(void **state)
 
 static void test_endpoint(void **state)
 {
-    static const char *const good[] = {"192.0.2.1:4793",
-                                       "0.0.0.0:0",
-                                       "255.255.255.255:65535",
-                                       "[2001:db8::1]:4793",
-                                       "[::]:0",
-                                       "[fe80::1%3]:4793",
-                                       "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535"};
+    static const char *const good[] = {
+        "192.0.2.1:4793",
+        "0.0.0.0:0",
+        "255.255.255.255:65535",
+        "[2001:db8::1]:4793",
+        "[::]:0",
+        "[fe80::1%3]:4793",
+        "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535"};
     static const char *const bad[] = {
-        "",           "192.0.2.1",      "192.0.2.1:",       "192.0.2.1:65536", "192.0.2.1:04",
-        ":4793",      "192.0.2.1:-1",   "192.0.2.1:1 ",     "[192.0.2.1]:1",   "::1:4793",
-        "[::1]",      "[::1]:",         "[::1:4793",        "::1]:4793",       "[]:1",
-        "[::1%]:1",   "[::1%0]:1",      "[::1%eth0]:1",     "[::1%1x]:1",      "[%1]:1",
-        "[[::1]]:1",  "[::1]]:1",       "host:1",           "[::1%4294967296]:1",
-        "[:1",        "[:",             "192.0.2.1:4793:1",
+        "",
+        "192.0.2.1",
+        "192.0.2.1:",
+        "192.0.2.1:65536",
+        "192.0.2.1:04",
+        ":4793",
+        "192.0.2.1:-1",
+        "192.0.2.1:1 ",
+        "[192.0.2.1]:1",
+        "::1:4793",
+        "[::1]",
+        "[::1]:",
+        "[::1:4793",
+        "::1]:4793",
+        "[]:1",
+        "[::1%]:1",
+        "[::1%0]:1",
+        "[::1%eth0]:1",
+        "[::1%1x]:1",
+        "[%1]:1",
+        "[[::1]]:1",
+        "[::1]]:1",
+        "host:1",
+        "[::1%4294967296]:1",
+        "[:1",
+        "[:",
+        "192.0.2.1:4793:1",
         "[1111111111111111111111111111111111111111111111111111111111111111111111111]:1"};
     char text[OV_ENDPOINT_TEXT];
     struct ov_endpoint e, same;
@@ -417,12 +469,18 @@ static void test_endpoint(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strerror),        cmocka_unit_test(test_addr),
-        cmocka_unit_test(test_netid),           cmocka_unit_test(test_mac),
-        cmocka_unit_test(test_ip4),             cmocka_unit_test(test_ip6_text),
-        cmocka_unit_test(test_ip6_bad),         cmocka_unit_test(test_ip6_patterns),
-        cmocka_unit_test(test_ip_against_libc), cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_prefix_contains), cmocka_unit_test(test_endpoint),
+        cmocka_unit_test(test_strerror),
+        cmocka_unit_test(test_addr),
+        cmocka_unit_test(test_netid),
+        cmocka_unit_test(test_mac),
+        cmocka_unit_test(test_ip4),
+        cmocka_unit_test(test_ip6_text),
+        cmocka_unit_test(test_ip6_bad),
+        cmocka_unit_test(test_ip6_patterns),
+        cmocka_unit_test(test_ip_against_libc),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_prefix_contains),
+        cmocka_unit_test(test_endpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
