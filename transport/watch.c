@@ -4,8 +4,8 @@
  * addresses, wireless drivers report their scans. So a message only arms a timer. When it fires,
  * the addresses of all interfaces that are up are summed into a fingerprint, and only a fingerprint
  * other than the last one is a change. Routes are not listed (there may be very many); messages
- * about those of the main table come for real changes only, and count at once. So does losing
- * messages. */
+ * about those of the main table that do not follow from an address come for real changes only, and
+ * count at once. So does losing messages. */
 #include "transport/watch.h"
 
 #include <errno.h>
@@ -151,7 +151,8 @@ static bool is_relevant(struct ov_watch *w, const struct nlmsghdr *m)
     case RTM_DELROUTE: {
         const struct rtmsg *route = NLMSG_DATA(m);
         if (!has_payload(m, sizeof *route) || route->rtm_table != RT_TABLE_MAIN ||
-            (route->rtm_flags & RTM_F_CLONED) || is_ignored(w, route_interface(m)))
+            route->rtm_protocol == RTPROT_KERNEL || (route->rtm_flags & RTM_F_CLONED) ||
+            is_ignored(w, route_interface(m)))
             return false;
         w->changed = true;
         return true;

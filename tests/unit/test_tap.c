@@ -320,6 +320,7 @@ static void test_close_in_callback(void **state)
         assert_int_equal(send(fd, frame, make_frame(frame, sizeof frame, 1), 0), sizeof frame);
     assert_true(edge_wait(&f.loop, &f.sink.marked, 1));
     assert_true(f.sink.marked <= OV_TAP_BATCH_MAX);
+    f.tap = NULL; /* freed by the loop */
     close(fd);
     stop(&f);
 }

@@ -452,6 +452,7 @@ static void test_close_in_callback(void **state)
     ov_udp_flush(f.a);
     assert_true(edge_wait(&f.loop, &f.at_b.callbacks, 1));
     assert_int_equal(f.at_b.callbacks, 1);
+    f.b = NULL; /* freed by the loop */
     stop(&f);
 }
 
