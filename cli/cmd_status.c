@@ -36,18 +36,17 @@ static void print_node(const json_t *s)
 static void print_root_advice(const json_t *s, size_t roots)
 {
     if (roots == 0) {
-        printf("\nThis node knows no root, so it cannot find others. Join with the server's name, "
-               "as in\n"
-               "\"ovpn join NETID@HOST\", or put \"root = HOST\" into /etc/ovpn/ovpn.conf.\n");
+        printf("\nThis node knows no root, so it cannot find others. Join with the server's name,\n"
+               "\"ovpn join NETID@HOST\", or put \"roots = HOST\" under [node] in\n"
+               "/etc/ovpn/ovpn.conf.\n");
         return;
     }
-    printf(
-        "\nNo root answers, so no new peer can be found. What to check:\n"
-        "  - is this computer online at all?\n"
-        "  - does a firewall here stop UDP? It must let out UDP from port %.0f to the port above\n"
-        "  - is the server up, and does its firewall let that UDP port in? (\"ovpn status\" "
-        "there)\n",
-        ov_json_number(s, "udp_port", 0));
+    printf("\nNo root answers, so no new peer can be found. What to check:\n"
+           "  - is this computer online at all?\n"
+           "  - does a firewall here stop UDP? It must let UDP out, from port %.0f here\n"
+           "  - is the server up, and does its firewall let UDP in to the port above?\n"
+           "    (\"ovpn status\" on the server)\n",
+           ov_json_number(s, "udp_port", 0));
 }
 
 static void print_roots(const json_t *s)
