@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""What no shell tool sends: raw Ethernet frames, broadcast and multicast UDP, garbage, bulk TCP.
+
+Receivers print "ready" when they listen, then what came, and end with 0 once it is what was wanted.
+
+  wire.py raw-send IFACE ETHERTYPE TEXT        to ff:ff:ff:ff:ff:ff; an ethertype below 1536 is a length: 802.3
+  wire.py raw-recv IFACE ETHERTYPE TEXT SECS
+  wire.py udp-send HOST PORT TEXT [IFACE]      broadcast and multicast too
+  wire.py udp-recv PORT TEXT SECS [GROUP IFACE_IP]
+  wire.py spoof-ip IFACE SRC_IP DST_MAC DST_IP PORT TEXT   a UDP datagram with a source that is not ours
+  wire.py spoof-mac IFACE SRC_MAC ETHERTYPE TEXT
+  wire.py garbage HOST PORT SEED               datagrams of random bytes, of every length from 0 to 2000
+  wire.py tcp-send HOST PORT FILE              prints seconds and MB/s
+  wire.py tcp-recv PORT FILE
+  wire.py find FILE TEXT                       0 when FILE has TEXT in any of its common disguises"""
+
+import base64
+import random
+import socket
+import struct
+import sys
+import time
+
+ETH_ALL = 3
+
+
+def packet(iface, proto=ETH_ALL):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
+    s.bind((iface, proto))
+    return s
+
+
+def raw_send(iface, ethertype, text, src=None):
+    s = packet(iface)
+    body = text.encode().ljust(60, b"\0")
+    kind = int(ethertype, 0)
+    head = b"\xff" * 6 + (src or s.getsockname()[4]) + struct.pack("!H", kind if kind >= 1536 else len(body))
+    s.send(head + body)
+
+
+def spoof_mac(iface, src, ethertype, text):
+    raw_send(iface, ethertype, text, bytes.fromhex(src.replace(":", "")))
+
+
+def raw_recv(iface, ethertype, text, secs):
+    s, kind, end = packet(iface), int(ethertype, 0), time.monotonic() + float(secs)
+    print("ready", flush=True)
+    while time.monotonic() < end:
+        s.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            frame = s.recv(65536)
+        except socket.timeout:
+            break
+        got = struct.unpack("!H", frame[12:14])[0]
+        if (got == kind or kind < 1536 and got < 1536) and text.encode() in frame:
+            print("got", frame[6:12].hex(":"), len(frame))
+            return 0
+    return 1
+
+
+def udp_send(host, port, text, iface=None):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if iface:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, iface.encode())
+    if host.startswith("2") and 224 <= int(host.split(".")[0]) < 240:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 4)
+    s.sendto(text.encode(), (host, int(port)))
+
+
+def udp_recv(port, text, secs, group=None, via=None):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("", int(port)))
+    if group:
+        s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + socket.inet_aton(via))
+    print("ready", flush=True)
+    end = time.monotonic() + float(secs)
+    while time.monotonic() < end:
+        s.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            data, peer = s.recvfrom(65536)
+        except socket.timeout:
+            break
+        if data == text.encode():
+            print("got", peer[0])
+            return 0
+    return 1
+
+
+def checksum(b):
+    n = sum(struct.unpack(f"!{len(b) // 2}H", b))
+    while n >> 16:
+        n = (n & 0xFFFF) + (n >> 16)
+    return ~n & 0xFFFF
+
+
+def spoof_ip(iface, src, dst_mac, dst, port, text):
+    s = packet(iface)
+    data = text.encode()
+    udp = struct.pack("!HHHH", 9999, int(port), 8 + len(data), 0) + data
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0,
+                     socket.inet_aton(src), socket.inet_aton(dst))
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    s.send(bytes.fromhex(dst_mac.replace(":", "")) + s.getsockname()[4] + b"\x08\x00" + ip + udp)
+
+
+def garbage(host, port, seed):
+    r = random.Random(int(seed))
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for length in range(2001):
+        for first in (None, r.randrange(1, 9)):  # all of it random; and a known type before it
+            body = bytearray(r.randbytes(length))
+            if first is not None and length >= 4:
+                body[:4] = bytes((first, 0, 0, 0))
+            s.sendto(body, (host, int(port)))
+        if length % 20 == 0:
+            time.sleep(0.002)  # no faster than a socket buffer takes
+
+
+def tcp_send(host, port, file):
+    start = time.monotonic()
+    s = socket.create_connection((host, int(port)), 10)
+    with open(file, "rb") as f:
+        n = s.sendfile(f)
+    s.shutdown(socket.SHUT_WR)
+    s.recv(1)  # until the other side has it all
+    secs = time.monotonic() - start
+    print(f"{secs:.2f} {n / secs / 1e6:.1f}")
+
+
+def tcp_recv(port, file):
+    srv = socket.create_server(("", int(port)))
+    print("ready", flush=True)
+    s, _ = srv.accept()
+    with open(file, "wb") as f:
+        while data := s.recv(1 << 20):
+            f.write(data)
+    s.send(b"1")
+
+
+def find(file, text):
+    with open(file, "rb") as f:
+        data = f.read()
+    t = text.encode()
+    forms = {t, t.hex().encode(), t.hex().upper().encode(), t[::-1], bytes(b ^ 0xFF for b in t),
+             text.encode("utf-16-le"), text.encode("utf-16-be")}
+    forms |= {base64.b64encode(t[i:])[2:-4] for i in range(3)}
+    hits = [f for f in forms if f in data]
+    print(f"{len(data)} bytes, {len(hits)} hits")
+    return 0 if hits else 1
+
+
+COMMANDS = {f.__name__.replace("_", "-"): f for f in
+            (raw_send, raw_recv, udp_send, udp_recv, spoof_ip, spoof_mac, garbage, tcp_send, tcp_recv, find)}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
