@@ -6,7 +6,7 @@
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
 #   make demo            a root, a controller and two homes behind NATs, on this machine
-#   make install         into DESTDIR/PREFIX
+#   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
 #   SAN=1                the same with ASan and UBSan, in build-san/
 #   V=1                  show the commands
 BUILD     ?= build
@@ -60,7 +60,7 @@ SCRIPTS    = packaging/deps .ci/run $(wildcard tests/net/*.sh tests/demo)
 all: $(BUILD)/ovpn
 
 # The first thing a build makes: the libraries' flags. packaging/deps installs what is missing.
-ifeq ($(filter clean distclean help layers format,$(MAKECMDGOALS)),)
+ifeq ($(filter clean distclean help layers format uninstall,$(MAKECMDGOALS)),)
 -include $(BUILD)/flags.mk
 endif
 $(BUILD)/flags.mk: packaging/deps Makefile
@@ -94,6 +94,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags.mk
 $(BUILD)/tests/unit/%: tests/unit/%.c $(CLILIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(CLILIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
+$(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
@@ -137,18 +138,28 @@ lint:
 	    --suppress=missingIncludeSystem -I. core controller transport tun cli
 	@shellcheck -x $(SCRIPTS)
 
+# An ovpn.conf that is there already is kept, by uninstall too, as is the state in /var/lib/ovpn.
+BINDIR  = $(DESTDIR)$(PREFIX)/bin
+MANDIR  = $(DESTDIR)$(PREFIX)/share/man/man1
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+CONFDIR = $(DESTDIR)/etc/ovpn
 install: $(BUILD)/ovpn
-	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/ovpn
-	for p in $(wildcard docs/*.8 docs/*.1 packaging/*.8 packaging/*.1); do \
-	    install -D -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man$${p##*.}/$${p##*/}; done
-	for s in $(wildcard packaging/*.service); do \
-	    install -D -m 644 $$s $(DESTDIR)$(PREFIX)/lib/systemd/system/$${s##*/}; done
+	install -D -m 755 $< $(BINDIR)/ovpn
+	install -D -m 644 docs/ovpn.1 $(MANDIR)/ovpn.1
+	install -D -m 644 packaging/ovpn.bash $(BASHDIR)/ovpn
+	install -d $(UNITDIR) && sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/ovpn.service > $(UNITDIR)/ovpn.service
+	install -d $(CONFDIR) && { test -e $(CONFDIR)/ovpn.conf || install -m 644 packaging/ovpn.conf $(CONFDIR); }
+	@test -n "$(DESTDIR)" || { ! test -d /run/systemd/system || systemctl daemon-reload; }
+	@test -n "$(DESTDIR)" || echo "installed; start it with: sudo systemctl enable --now ovpn"
+uninstall:
+	rm -f $(BINDIR)/ovpn $(MANDIR)/ovpn.1 $(BASHDIR)/ovpn $(UNITDIR)/ovpn.service
 
 help:
 	@sed -n '1,/^BUILD/s/^# \{0,1\}//p' Makefile
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check unit sim net layers purity fuzz demo format lint install help clean
+.PHONY: all check unit sim net layers purity fuzz demo format lint install uninstall help clean
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

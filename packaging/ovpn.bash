@@ -1,0 +1,71 @@
+# bash completion for ovpn: commands and options from its own --help, names from the daemon.
+
+# Words that `ovpn $@ --json` has for the JSON members that $1 names, an extended regular expression.
+_ovpn_names() {
+    local members=$1
+    shift
+    ovpn "$@" --json 2>/dev/null </dev/null |
+        sed -nE 's/^ *"('"$members"')": "([^" ]+)",?$/\2/p' | sort -u
+}
+
+_ovpn() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local -a state=() path=() args=()
+    local i word list= keys='name note mtu pool ip6 check-ip broadcast multicast-limit open window routes dns'
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        -H | --state)
+            [[ $i -lt $((COMP_CWORD - 1)) ]] && state=(-H "${COMP_WORDS[++i]}") ;;
+        -m | --member)
+            keys='ip bridge note tags'
+            [[ $i -lt $((COMP_CWORD - 1)) ]] && ((i++)) ;;
+        -*) ;;
+        id | net) [[ ${#path[@]} -eq 0 ]] && path=("$word") || args+=("$word") ;;
+        *)
+            if [[ ${#path[@]} -eq 0 || (${#path[@]} -eq 1 && ${path[0]} =~ ^(id|net)$) ]]; then
+                path+=("$word")
+            else
+                args+=("$word")
+            fi ;;
+        esac
+    done
+
+    case $prev in
+    -H | --state)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return ;;
+    esac
+
+    if [[ $cur == -* ]]; then
+        list=$(ovpn "${path[@]}" --help 2>/dev/null |
+            sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p')
+        [[ ${#path[@]} -eq 0 ]] && list='--help --version --json --state'
+    elif [[ ${#path[@]} -eq 0 || ${path[*]} == id || ${path[*]} == net ]]; then
+        list=$(ovpn "${path[@]}" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')
+    else
+        case "${path[*]} ${#args[@]}" in
+        'leave 0') list=$(_ovpn_names 'netid|name' "${state[@]}" networks) ;;
+        'ping 0' | 'peers 0') list=$(_ovpn_names address "${state[@]}" peers) ;;
+        'id check 0')
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return ;;
+        'net create'* | 'net list'* | 'net '*' 2') ;;
+        'net '*' 0') list=$(_ovpn_names 'netid|name' "${state[@]}" net list) ;;
+        'net authorize 1' | 'net deauthorize 1' | 'net name 1' | 'net forget 1')
+            list=$(_ovpn_names 'address|name' "${state[@]}" net members "${args[0]}") ;;
+        'net set 1')
+            if [[ $prev == --member || $prev == -m ]]; then
+                list=$(_ovpn_names 'address|name' "${state[@]}" net members "${args[0]}")
+            else
+                list=$keys
+            fi ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+}
+
+complete -F _ovpn ovpn
