@@ -49,9 +49,9 @@ static size_t read_frames(struct ov_tap *t)
         do {
             len = read(t->fd, data, SLOT_CAPACITY);
         } while (len < 0 && errno == EINTR);
-        if (len < 0 && errno != EFAULT) /* EFAULT: the frame did not fit */
+        if (len <= 0)
             break;
-        if (len <= 0 || len > OV_TAP_FRAME_MAX) {
+        if (len > OV_TAP_FRAME_MAX) { /* the kernel cuts what does not fit, and does not tell */
             t->dropped++;
             continue;
         }

@@ -187,6 +187,22 @@ static void test_batch(void **state)
     }
 }
 
+/* Joined datagrams that are more than one callback may get are given in several. */
+static void test_many_joined(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start(&f, 4);
+    ov_udp_send(f.a, &f.to_b, 0, pattern(), 7, 0); /* so that a train crosses the border */
+    for (size_t i = 0; i < 8; i++)
+        ov_udp_send(f.a, &f.to_b, 0, pattern() + 7 + i * 448, 448, 7);
+    ov_udp_flush(f.a);
+    expect_train(&f, pattern(), 7 * 513, 7);
+    assert_true(f.at_b.callbacks >= 3);
+    stop(&f);
+}
+
 /* A plain socket that is told the TTL, as a peer to ours. */
 static int plain_socket(int family, struct ov_endpoint *out)
 {
@@ -456,12 +472,40 @@ static void test_close_in_callback(void **state)
     stop(&f);
 }
 
+/* Nothing is ever fragmented here: what is larger than the interface takes is not sent. */
+static void test_never_fragmented(void **state)
+{
+    struct ov_udp_stats s;
+
+    (void)state;
+    if (!edge_netns()) {
+        fprintf(stderr, "SKIPPED test_never_fragmented: needs root, or user namespaces\n");
+        skip();
+    }
+    assert_true(edge_sh("ip link set lo mtu 1500"));
+    for (int family = 4; family <= 6; family += 2) {
+        struct fixture f;
+        size_t fits = family == 4 ? 1472 : 1452;
+        start(&f, family);
+        ov_udp_send(f.a, &f.to_b, 0, pattern(), fits + 1, 0);
+        ov_udp_send(f.a, &f.to_b, 0, pattern(), 3 * (fits + 1), fits + 1);
+        ov_udp_send(f.a, &f.to_b, 0, pattern(), 3 * fits, fits);
+        ov_udp_flush(f.a);
+        expect_train(&f, pattern(), 3 * fits, fits);
+        ov_udp_stats(f.a, &s);
+        assert_int_equal(s.send_too_large, 4);
+        assert_int_equal(s.send_dropped + s.send_errors, 0);
+        stop(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_single),
         cmocka_unit_test(test_trains),
         cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_many_joined),
         cmocka_unit_test(test_ttl),
         cmocka_unit_test(test_oversize),
         cmocka_unit_test(test_bad_destinations),
@@ -472,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_bad_bind),
         cmocka_unit_test(test_close_while_pending),
         cmocka_unit_test(test_close_in_callback),
+        cmocka_unit_test(test_never_fragmented), /* last: it changes the namespace */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
