@@ -1,0 +1,375 @@
+/* The routes of docs/api.md under "Controller". */
+#include "api_call.h"
+
+#include "daemon.h"
+#include "json_of.h"
+#include "owner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define INVITE_TTL_S (7 * 24 * 3600) /* when none is asked for */
+#define SEE_NETS     "ovpn net list shows them"
+#define SEE_MEMBERS  "ovpn net members NET shows them"
+
+static struct ov_controller *controller(struct ov_api_call *c)
+{
+    return ov_owner_controller(c->d->owner);
+}
+
+static struct ov_store *store(struct ov_api_call *c)
+{
+    return ov_owner_store(c->d->owner);
+}
+
+/* The network that the path names; false: answered with an error. */
+static bool named_net(struct ov_api_call *c, struct ov_net_record *out)
+{
+    char why[OV_WHY_MAX];
+    int err = ov_controller_net_find(controller(c), c->args[0], out, why);
+    if (err != OV_OK)
+        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_NETS : NULL);
+    return err == OV_OK;
+}
+
+struct list {
+    struct ov_api_call *c;
+    json_t *items;
+};
+
+static void reply_list(struct ov_api_call *c, const char *key, int err, json_t *items)
+{
+    if (err == OV_OK) {
+        ov_api_reply(c, 200, json_pack("{s:o}", key, items));
+        return;
+    }
+    json_decref(items);
+    ov_api_failed(c, err, store(c)->error, NULL);
+}
+
+/* ---- networks ---- */
+
+static int add_net(void *arg, const struct ov_net_record *n)
+{
+    struct list *l = arg;
+    json_array_append_new(l->items, ov_json_of_net(l->c->d, n));
+    return OV_OK;
+}
+
+static void get_nets(struct ov_api_call *c)
+{
+    struct list l = {c, json_array()};
+    reply_list(c, "networks", store(c)->ops->net_each(store(c), add_net, &l), l.items);
+}
+
+static void get_net(struct ov_api_call *c)
+{
+    struct ov_net_record n;
+    if (named_net(c, &n))
+        ov_api_reply(c, 200, ov_json_of_net(c->d, &n));
+}
+
+/* Apply {"set": {key: text}} in order; false: answered with an error. `set_one` has the
+ * controller's errors. */
+static bool apply_set(struct ov_api_call *c,
+                      int (*set_one)(struct ov_api_call *c, const char *key, const char *value,
+                                     char why[OV_WHY_MAX]))
+{
+    const json_t *set = json_object_get(c->body, "set");
+    const char *key;
+    json_t *value;
+    char why[OV_WHY_MAX];
+    if (set == NULL)
+        return true;
+    if (!json_is_object(set)) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"set\" must be an object of texts");
+        return false;
+    }
+    json_object_foreach((json_t *)set, key, value)
+    {
+        if (!json_is_string(value)) {
+            ov_api_error(c, 400, "bad_request", NULL, "the value of \"%.40s\" must be text", key);
+            return false;
+        }
+        int err = set_one(c, key, json_string_value(value), why);
+        if (err != OV_OK) {
+            ov_api_failed(c, err, why, NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int set_net(struct ov_api_call *c, const char *key, const char *value, char why[OV_WHY_MAX])
+{
+    return ov_controller_net_set(controller(c), c->args[0], key, value, ov_daemon_wall(), why);
+}
+
+static void post_net(struct ov_api_call *c)
+{
+    static const char *const KEYS[] = {"name", "set", NULL};
+    const char *name = NULL;
+    char why[OV_WHY_MAX], netid[OV_NETID_TEXT];
+    struct ov_net_record n;
+    if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "name", &name))
+        return;
+    if (name == NULL) {
+        ov_api_error(c, 400, "bad_request", "ovpn net create NAME", "\"name\" is missing");
+        return;
+    }
+    int err = ov_controller_net_create(controller(c), name, &n, ov_daemon_wall(), why);
+    if (err != OV_OK) {
+        ov_api_failed(c, err, why, NULL);
+        return;
+    }
+    c->args[0] = ov_netid_format(n.netid, netid);
+    if (!apply_set(c, set_net)) {
+        /* Nothing half made stays; the error of the setting is the answer. */
+        (void)!ov_controller_net_delete(controller(c), netid, ov_daemon_wall(), why);
+        return;
+    }
+    if (named_net(c, &n))
+        ov_api_reply(c, 201, ov_json_of_net(c->d, &n));
+}
+
+static void patch_net(struct ov_api_call *c)
+{
+    static const char *const KEYS[] = {"set", NULL};
+    char netid[OV_NETID_TEXT];
+    struct ov_net_record n;
+    if (!ov_api_keys(c, KEYS) || !named_net(c, &n))
+        return;
+    c->args[0] = ov_netid_format(n.netid, netid); /* its name may be what is set */
+    if (apply_set(c, set_net) && named_net(c, &n))
+        ov_api_reply(c, 200, ov_json_of_net(c->d, &n));
+}
+
+static void delete_net(struct ov_api_call *c)
+{
+    char why[OV_WHY_MAX];
+    int err = ov_controller_net_delete(controller(c), c->args[0], ov_daemon_wall(), why);
+    if (err == OV_OK)
+        ov_api_reply(c, 204, NULL);
+    else
+        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_NETS : NULL);
+}
+
+/* ---- members ---- */
+
+struct search {
+    const char *word;
+    ov_addr addr; /* 0: by name */
+    struct ov_member_record found;
+    unsigned count;
+};
+
+static int match(void *arg, const struct ov_member_record *m)
+{
+    struct search *s = arg;
+    if (s->addr != 0 ? m->id.addr != s->addr : strcmp(m->name, s->word) != 0)
+        return OV_OK;
+    s->found = *m;
+    s->count++;
+    return OV_OK;
+}
+
+/* The member that the path names; its address goes into `addr`. False: answered with an error. */
+static bool named_member(struct ov_api_call *c, const struct ov_net_record *n,
+                         struct ov_member_record *out)
+{
+    struct search s = {.word = c->args[1]};
+    if (ov_addr_parse(c->args[1], &s.addr) != OV_OK)
+        s.addr = 0;
+    int err = store(c)->ops->member_each(store(c), n->netid, match, &s);
+    if (err != OV_OK)
+        ov_api_failed(c, err, store(c)->error, NULL);
+    else if (s.count == 0)
+        ov_api_error(c, 404, "not_found", SEE_MEMBERS, "no member \"%.60s\" in %.60s", c->args[1],
+                     n->name);
+    else if (s.count > 1)
+        ov_api_error(c, 409, "conflict", "name it by its address", "%u members have the name %.60s",
+                     s.count, c->args[1]);
+    else
+        *out = s.found;
+    return err == OV_OK && s.count == 1;
+}
+
+static int add_member(void *arg, const struct ov_member_record *m)
+{
+    struct list *l = arg;
+    json_array_append_new(l->items, ov_json_of_member(l->c->d, m));
+    return OV_OK;
+}
+
+static void get_members(struct ov_api_call *c)
+{
+    struct ov_net_record n;
+    struct list l = {c, NULL};
+    if (!named_net(c, &n))
+        return;
+    l.items = json_array();
+    reply_list(c, "members", store(c)->ops->member_each(store(c), n.netid, add_member, &l),
+               l.items);
+}
+
+static void get_member(struct ov_api_call *c)
+{
+    struct ov_net_record n;
+    struct ov_member_record m;
+    if (named_net(c, &n) && named_member(c, &n, &m))
+        ov_api_reply(c, 200, ov_json_of_member(c->d, &m));
+}
+
+static int set_member(struct ov_api_call *c, const char *key, const char *value,
+                      char why[OV_WHY_MAX])
+{
+    return ov_controller_member_set(controller(c), c->args[0], c->args[1], key, value,
+                                    ov_daemon_wall(), why);
+}
+
+/* {"state"} and {"name"}; false: answered with an error. */
+static bool change_member(struct ov_api_call *c, const char *state, const char *name)
+{
+    const char *net = c->args[0], *member = c->args[1];
+    char why[OV_WHY_MAX];
+    int err = OV_OK;
+    if (state != NULL && strcmp(state, "admitted") == 0)
+        err = ov_controller_authorize(controller(c), net, member, ov_daemon_wall(), why);
+    else if (state != NULL)
+        err = ov_controller_deauthorize(controller(c), net, member, ov_daemon_wall(), why);
+    if (err == OV_OK && name != NULL)
+        err = ov_controller_member_name(controller(c), net, member, name, ov_daemon_wall(), why);
+    if (err != OV_OK)
+        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_MEMBERS : NULL);
+    return err == OV_OK;
+}
+
+static void patch_member(struct ov_api_call *c)
+{
+    static const char *const KEYS[] = {"state", "name", "set", NULL};
+    const char *state = NULL, *name = NULL;
+    char netid[OV_NETID_TEXT], addr[OV_ADDR_TEXT];
+    struct ov_net_record n;
+    struct ov_member_record m;
+    if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "state", &state) || !ov_api_text(c, "name", &name))
+        return;
+    if (state != NULL && strcmp(state, "admitted") != 0 && strcmp(state, "denied") != 0) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"state\" must be \"admitted\" or \"denied\"");
+        return;
+    }
+    if (!named_net(c, &n) || !named_member(c, &n, &m))
+        return;
+    c->args[0] = ov_netid_format(n.netid, netid);
+    c->args[1] = ov_addr_format(m.id.addr, addr); /* its name may be what changes */
+    if (change_member(c, state, name) && apply_set(c, set_member) && named_member(c, &n, &m))
+        ov_api_reply(c, 200, ov_json_of_member(c->d, &m));
+}
+
+static void delete_member(struct ov_api_call *c)
+{
+    char why[OV_WHY_MAX];
+    int err =
+        ov_controller_member_delete(controller(c), c->args[0], c->args[1], ov_daemon_wall(), why);
+    if (err == OV_OK)
+        ov_api_reply(c, 204, NULL);
+    else
+        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_MEMBERS : NULL);
+}
+
+/* ---- invites ---- */
+
+/* The hosts of the body, or else those by which this server is known. False: answered with an
+ * error. */
+static bool invite_hosts(struct ov_api_call *c, struct ov_host out[OV_INVITE_HOSTS_MAX], size_t *n)
+{
+    const json_t *list = json_object_get(c->body, "hosts");
+    if (list != NULL && (!json_is_array(list) || json_array_size(list) > OV_INVITE_HOSTS_MAX)) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"hosts\" must be a list of at most %d servers",
+                     OV_INVITE_HOSTS_MAX);
+        return false;
+    }
+    *n = json_array_size(list);
+    for (size_t i = 0; i < *n; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL || ov_host_parse(text, &out[i]) != OV_OK) {
+            ov_api_error(c, 400, "bad_request", "as in vpn.example.org or 203.0.113.5:4793",
+                         "\"%.60s\" is no server", text != NULL ? text : "(not text)");
+            return false;
+        }
+    }
+    if (*n == 0)
+        *n = ov_owner_hosts(c->d->owner, out);
+    if (*n == 0)
+        ov_api_error(c, 400, "bad_request",
+                     "name one with --host HOST[:PORT], or set public = HOST under [root]",
+                     "this server knows no address at which it can be reached");
+    return *n > 0;
+}
+
+static void post_invite(struct ov_api_call *c)
+{
+    static const char *const KEYS[] = {"note", "ttl_s", "hosts", NULL};
+    const json_t *ttl = json_object_get(c->body, "ttl_s");
+    const char *note = "";
+    struct ov_host hosts[OV_INVITE_HOSTS_MAX];
+    size_t nhosts = 0;
+    struct ov_net_record n;
+    char text[OV_INVITE_TEXT], why[OV_WHY_MAX];
+    if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "note", &note))
+        return;
+    if (ttl != NULL && (!json_is_integer(ttl) || json_integer_value(ttl) < 0)) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"ttl_s\" must be a number of seconds");
+        return;
+    }
+    if (!named_net(c, &n) || !invite_hosts(c, hosts, &nhosts))
+        return;
+    uint64_t ttl_s = ttl != NULL ? (uint64_t)json_integer_value(ttl) : INVITE_TTL_S;
+    ov_wall now = ov_daemon_wall();
+    int err =
+        ov_controller_invite(controller(c), c->args[0], note, ttl_s, hosts, nhosts, now, text, why);
+    if (err != OV_OK) {
+        ov_api_failed(c, err, why, NULL);
+        return;
+    }
+    ov_api_reply(c, 201,
+                 json_pack("{s:s,s:o,s:o}", "invite", text, "command",
+                           json_sprintf("ovpn join %s", text), "expires",
+                           ov_json_of_wall(ttl_s == 0 ? 0 : now + ttl_s * 1000)));
+    ov_wipe(text, sizeof(text));
+}
+
+static int add_invite(void *arg, const struct ov_invite_record *i)
+{
+    struct list *l = arg;
+    json_array_append_new(l->items, ov_json_of_invite(i));
+    return OV_OK;
+}
+
+static void get_invites(struct ov_api_call *c)
+{
+    struct ov_net_record n;
+    struct list l = {c, NULL};
+    if (!named_net(c, &n))
+        return;
+    l.items = json_array();
+    reply_list(c, "invites", store(c)->ops->invite_each(store(c), n.netid, add_invite, &l),
+               l.items);
+}
+
+#define NETS    "/v1/controller/networks"
+#define MEMBERS NETS "/?/members"
+#define INVITES NETS "/?/invites"
+const struct ov_api_route OV_API_CONTROLLER[] = {
+    {"GET", NETS, get_nets},
+    {"POST", NETS, post_net},
+    {"GET", NETS "/?", get_net},
+    {"PATCH", NETS "/?", patch_net},
+    {"DELETE", NETS "/?", delete_net},
+    {"GET", MEMBERS, get_members},
+    {"GET", MEMBERS "/?", get_member},
+    {"PATCH", MEMBERS "/?", patch_member},
+    {"DELETE", MEMBERS "/?", delete_member},
+    {"GET", INVITES, get_invites},
+    {"POST", INVITES, post_invite},
+    {NULL, NULL, NULL},
+};

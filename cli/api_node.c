@@ -1,0 +1,394 @@
+/* The routes of docs/api.md under "Node". */
+#include "api_call.h"
+
+#include "daemon.h"
+#include "hosts.h"
+#include "json_of.h"
+#include "networks.h"
+#include "owner.h"
+#include "state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- GET ---- */
+
+static void get_status(struct ov_api_call *c)
+{
+    ov_api_reply(c, 200, ov_json_of_status(c->d));
+}
+
+/* The network that the path names; false: answered with an error. */
+static bool named_network(struct ov_api_call *c, struct ov_network_info *out)
+{
+    ov_netid id;
+    if (ov_netid_parse(c->args[0], &id) != OV_OK) {
+        ov_api_error(c, 400, "bad_request", "a network id is 16 hex digits: ovpn networks",
+                     "\"%.40s\" is no network id", c->args[0]);
+        return false;
+    }
+    if (ov_node_network(c->d->node, id, out) != OV_OK) {
+        ov_api_error(c, 404, "not_found", "ovpn networks shows them", "not joined to %s",
+                     c->args[0]);
+        return false;
+    }
+    return true;
+}
+
+static void get_network(struct ov_api_call *c)
+{
+    struct ov_network_info info;
+    if (named_network(c, &info))
+        ov_api_reply(c, 200, ov_json_of_network(c->d, &info));
+}
+
+static void get_networks(struct ov_api_call *c)
+{
+    ov_netid ids[OV_NETWORKS_MAX];
+    struct ov_network_info info;
+    json_t *list = json_array();
+    size_t n = ov_node_networks(c->d->node, ids, OV_NETWORKS_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (ov_node_network(c->d->node, ids[i], &info) == OV_OK)
+            json_array_append_new(list, ov_json_of_network(c->d, &info));
+    ov_api_reply(c, 200, json_pack("{s:o}", "networks", list));
+}
+
+static void get_peers(struct ov_api_call *c)
+{
+    struct ov_node_stats stats;
+    struct ov_peer_info info;
+    json_t *list = json_array();
+    ov_node_stats(c->d->node, &stats);
+    ov_addr *v = calloc(stats.peers + 1, sizeof(*v));
+    size_t n = v != NULL ? ov_node_peers(c->d->node, v, stats.peers) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (ov_node_peer(c->d->node, v[i], &info) == OV_OK)
+            json_array_append_new(list, ov_json_of_peer(c->d, &info));
+    free(v);
+    ov_api_reply(c, 200, json_pack("{s:o}", "peers", list));
+}
+
+static void get_peer(struct ov_api_call *c)
+{
+    ov_addr addr;
+    struct ov_peer_info info;
+    if (ov_addr_parse(c->args[0], &addr) != OV_OK)
+        ov_api_error(c, 400, "bad_request", "an address is 10 hex digits: ovpn peers",
+                     "\"%.40s\" is no address", c->args[0]);
+    else if (ov_node_peer(c->d->node, addr, &info) != OV_OK)
+        ov_api_error(c, 404, "not_found", "ovpn peers shows those that are known",
+                     "no peer %s is known here", c->args[0]);
+    else
+        ov_api_reply(c, 200, ov_json_of_peer(c->d, &info));
+}
+
+/* ---- join and leave ---- */
+
+struct join {
+    ov_netid net;
+    bool has_invite;
+    struct ov_invite invite;
+    size_t nhosts;
+    struct ov_host hosts[OV_STATE_HOSTS_MAX];
+};
+
+static bool read_invite(struct ov_api_call *c, const char *text, struct join *j)
+{
+    int err = ov_invite_parse(text, &j->invite);
+    if (err == OV_OK)
+        err = ov_identity_check(&j->invite.controller, &OV_POW_DEFAULT);
+    if (err == OV_OK && j->invite.controller.addr != ov_netid_controller(j->invite.netid))
+        err = OV_EAUTH;
+    if (err != OV_OK) {
+        ov_api_error(c, 400, "bad_request", "copy it whole, or ask the owner for a new one",
+                     "this is no valid invite");
+        return false;
+    }
+    j->has_invite = true;
+    j->net = j->invite.netid;
+    j->nhosts = j->invite.nhosts;
+    memcpy(j->hosts, j->invite.hosts, j->nhosts * sizeof(j->hosts[0]));
+    return true;
+}
+
+static bool read_hosts(struct ov_api_call *c, struct join *j)
+{
+    const json_t *list = json_object_get(c->body, "hosts");
+    if (list == NULL)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) > OV_STATE_HOSTS_MAX) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"hosts\" must be a list of at most %d servers",
+                     OV_STATE_HOSTS_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text == NULL || ov_host_parse(text, &j->hosts[j->nhosts]) != OV_OK) {
+            ov_api_error(c, 400, "bad_request", "as in vpn.example.org or 203.0.113.5:4793",
+                         "\"%.60s\" is no server", text != NULL ? text : "(not text)");
+            return false;
+        }
+        j->nhosts++;
+    }
+    return true;
+}
+
+static bool read_join(struct ov_api_call *c, struct join *j)
+{
+    static const char *const KEYS[] = {"netid", "hosts", "invite", NULL};
+    const char *netid = NULL, *invite = NULL;
+    if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "netid", &netid) ||
+        !ov_api_text(c, "invite", &invite))
+        return false;
+    if ((netid == NULL) == (invite == NULL)) {
+        ov_api_error(c, 400, "bad_request", NULL, "give either \"netid\" or \"invite\"");
+        return false;
+    }
+    if (invite != NULL && json_object_get(c->body, "hosts") != NULL) {
+        ov_api_error(c, 400, "bad_request", NULL, "an invite brings its own \"hosts\"");
+        return false;
+    }
+    if (invite != NULL)
+        return read_invite(c, invite, j);
+    if (ov_netid_parse(netid, &j->net) != OV_OK) {
+        ov_api_error(c, 400, "bad_request", "a network id is 16 hex digits",
+                     "\"%.40s\" is no network id", netid);
+        return false;
+    }
+    return read_hosts(c, j);
+}
+
+/* Nobody to ask means waiting for ever. Our own networks need nobody. */
+static bool has_someone_to_ask(struct ov_api_call *c, const struct join *j)
+{
+    struct ov_root_info roots[OV_ROOTS_MAX];
+    char net[OV_NETID_TEXT];
+    if (j->nhosts > 0 || c->d->settings->nroots > 0 ||
+        ov_node_roots(c->d->node, roots, OV_ROOTS_MAX) > 0 ||
+        ov_netid_controller(j->net) == ov_node_identity(c->d->node)->addr)
+        return true;
+    ov_netid_format(j->net, net);
+    ov_api_error(c, 400, "bad_request",
+                 "name the network's server: ovpn join NETID@HOST, or use an invite",
+                 "no server is known that could find the network %s", net);
+    return false;
+}
+
+/* Hold and remember the servers, those of an earlier join too. */
+static bool keep_hosts(struct ov_api_call *c, const struct join *j)
+{
+    struct ov_host all[OV_HOSTS_MAX];
+    char why[OV_WHY_MAX];
+    int err = OV_OK;
+    for (size_t i = 0; i < j->nhosts && err == OV_OK; i++)
+        err = ov_hosts_add(c->d->hosts, j->net, &j->hosts[i], why);
+    size_t n = ov_hosts_of(c->d->hosts, j->net, all);
+    if (err == OV_OK)
+        err = ov_state_put_hosts(c->d->state, j->net, all, n, why);
+    if (err != OV_OK)
+        ov_api_failed(c, err, why, NULL);
+    return err == OV_OK;
+}
+
+static void forget_hosts(struct ov_daemon *d, ov_netid net)
+{
+    ov_hosts_drop(d->hosts, net);
+    ov_state_drop_hosts(d->state, net);
+}
+
+static void post_network(struct ov_api_call *c)
+{
+    struct ov_daemon *d = c->d;
+    struct ov_network_info info;
+    struct join j = {0};
+    bool was_joined = false;
+    if (!read_join(c, &j))
+        goto out;
+    was_joined = ov_node_network(d->node, j.net, &info) == OV_OK;
+    if (!was_joined && !has_someone_to_ask(c, &j))
+        goto out;
+    if (!keep_hosts(c, &j)) {
+        if (!was_joined)
+            forget_hosts(d, j.net);
+        goto out;
+    }
+    int err =
+        ov_node_join(d->node, j.net, j.has_invite ? &j.invite.controller : NULL,
+                     j.has_invite ? j.invite.secret : NULL, d->settings->name, ov_daemon_now(d));
+    ov_daemon_drain(d);
+    if (err != OV_OK && err != OV_EEXIST) {
+        if (!was_joined)
+            forget_hosts(d, j.net);
+        ov_api_failed(c, err, err == OV_EFULL ? "too many networks are joined" : ov_strerror(err),
+                      err == OV_EFULL ? "ovpn leave NETID makes room" : NULL);
+        goto out;
+    }
+    if (ov_node_network(d->node, j.net, &info) == OV_OK)
+        ov_api_reply(c, was_joined ? 200 : 201, ov_json_of_network(d, &info));
+    else
+        ov_api_error(c, 500, "failed", NULL, "the network is gone again");
+out:
+    ov_wipe(&j, sizeof(j));
+}
+
+static void delete_network(struct ov_api_call *c)
+{
+    struct ov_network_info info;
+    if (!named_network(c, &info))
+        return;
+    int err = ov_node_leave(c->d->node, info.net, ov_daemon_now(c->d));
+    ov_daemon_drain(c->d);
+    if (err != OV_OK) {
+        ov_api_failed(c, err, ov_strerror(err), NULL);
+        return;
+    }
+    ov_networks_mark(c->d->networks, info.net);
+    forget_hosts(c->d, info.net);
+    ov_api_reply(c, 204, NULL);
+}
+
+/* ---- pings ---- */
+
+static ov_addr by_overlay_ip(struct ov_daemon *d, const struct ov_ip *ip)
+{
+    struct ov_node_stats stats;
+    struct ov_peer_info info;
+    ov_addr found = 0;
+    ov_node_stats(d->node, &stats);
+    ov_addr *v = calloc(stats.peers + 1, sizeof(*v));
+    size_t n = v != NULL ? ov_node_peers(d->node, v, stats.peers) : 0;
+    for (size_t i = 0; i < n && found == 0; i++) {
+        if (ov_node_peer(d->node, v[i], &info) != OV_OK)
+            continue;
+        for (size_t k = 0; k < info.nnets; k++)
+            for (size_t a = 0; a < info.nets[k].naddrs; a++)
+                if (ov_ip_equal(&info.nets[k].addrs[a].ip, ip))
+                    found = v[i];
+    }
+    free(v);
+    return found;
+}
+
+/* Where the controller runs, members are known by name and IP even before there is a session. */
+struct member_search {
+    const char *name;
+    struct ov_ip ip; /* family 0: by name */
+    struct ov_store *store;
+    ov_addr found;
+    unsigned count;
+};
+
+static int match_member(void *arg, const struct ov_member_record *m)
+{
+    struct member_search *s = arg;
+    bool hit = s->ip.family == 0 && strcmp(m->name, s->name) == 0;
+    for (size_t i = 0; i < m->naddrs && s->ip.family != 0; i++)
+        hit |= ov_ip_equal(&m->addrs[i].ip, &s->ip);
+    if (hit && m->state == OV_MEMBER_ADMITTED && m->id.addr != s->found) {
+        s->found = m->id.addr;
+        s->count++;
+    }
+    return OV_OK;
+}
+
+static int match_members_of(void *arg, const struct ov_net_record *n)
+{
+    struct member_search *s = arg;
+    return s->store->ops->member_each(s->store, n->netid, match_member, s);
+}
+
+static ov_addr by_membership(struct ov_daemon *d, const char *name, const struct ov_ip *ip)
+{
+    if (d->owner == NULL)
+        return 0;
+    struct member_search s = {.name = name, .ip = *ip, .store = ov_owner_store(d->owner)};
+    if (s.store->ops->net_each(s.store, match_members_of, &s) != OV_OK)
+        return 0;
+    return s.count == 1 ? s.found : 0;
+}
+
+static ov_addr find_peer(struct ov_daemon *d, const char *text)
+{
+    ov_addr addr = 0;
+    struct ov_ip ip = {0};
+    if (ov_addr_parse(text, &addr) == OV_OK)
+        return addr;
+    if (ov_ip_parse(text, &ip) == OV_OK && (addr = by_overlay_ip(d, &ip)) != 0)
+        return addr;
+    return by_membership(d, text, &ip);
+}
+
+static json_t *ping_json(const struct ov_ping *p)
+{
+    static const char *const STATE[] = {"pending", "answered", "timeout"};
+    static const char *const PATH[] = {NULL, "relay", "direct"};
+    char id[24];
+    snprintf(id, sizeof(id), "%llu", (unsigned long long)p->id);
+    return json_pack("{s:s,s:o,s:s,s:o,s:s?,s:o}", "id", id, "address", ov_json_of_addr(p->addr),
+                     "state", STATE[p->state], "rtt_ms", ov_json_of_ms(p->rtt), "path",
+                     PATH[p->path], "remote", ov_json_of_endpoint(&p->remote));
+}
+
+static void post_ping(struct ov_api_call *c)
+{
+    static const char *const KEYS[] = {"peer", NULL};
+    const char *text = NULL;
+    struct ov_daemon *d = c->d;
+    if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "peer", &text))
+        return;
+    if (text == NULL) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"peer\" is missing");
+        return;
+    }
+    ov_addr addr = find_peer(d, text);
+    if (addr == 0) {
+        ov_api_error(c, 404, "not_found", "ovpn peers shows those that are known; give an address",
+                     "no peer \"%.60s\" is known here", text);
+        return;
+    }
+    if (addr == ov_node_identity(d->node)->addr) {
+        ov_api_error(c, 400, "bad_request", NULL, "%.60s is this node itself", text);
+        return;
+    }
+    struct ov_ping *p = ov_pings_add(&d->pings, addr, ov_daemon_now(d));
+    if (p == NULL) {
+        ov_api_error(c, 429, "limit", "try again in a minute", "too many pings");
+        return;
+    }
+    uint64_t id = p->id;
+    int err = ov_node_ping(d->node, addr, id, ov_daemon_now(d));
+    ov_daemon_drain(d);
+    if (err != OV_OK) {
+        p->id = 0;
+        ov_api_failed(c, err, ov_strerror(err), NULL);
+        return;
+    }
+    ov_api_reply(c, 201, ping_json(p));
+}
+
+static void get_ping(struct ov_api_call *c)
+{
+    char *end = NULL;
+    uint64_t id = strtoull(c->args[0], &end, 10);
+    const struct ov_ping *p =
+        *end == '\0' ? ov_pings_find(&c->d->pings, id, ov_daemon_now(c->d)) : NULL;
+    if (p == NULL)
+        ov_api_error(c, 404, "not_found", NULL, "no such ping; they are kept for a minute");
+    else
+        ov_api_reply(c, 200, ping_json(p));
+}
+
+const struct ov_api_route OV_API_NODE[] = {
+    {"GET", "/v1/status", get_status},
+    {"GET", "/v1/networks", get_networks},
+    {"POST", "/v1/networks", post_network},
+    {"GET", "/v1/networks/?", get_network},
+    {"DELETE", "/v1/networks/?", delete_network},
+    {"GET", "/v1/peers", get_peers},
+    {"GET", "/v1/peers/?", get_peer},
+    {"POST", "/v1/pings", post_ping},
+    {"GET", "/v1/pings/?", get_ping},
+    {NULL, NULL, NULL},
+};

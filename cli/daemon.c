@@ -1,0 +1,398 @@
+#include "daemon.h"
+
+#include "api.h"
+#include "hosts.h"
+#include "identity_file.h"
+#include "logger.h"
+#include "networks.h"
+#include "notify.h"
+#include "owner.h"
+#include "persist.h"
+#include "sockets.h"
+#include "state.h"
+#include "transport/udp.h"
+#include "transport/watch.h"
+#include "version.h"
+
+#include <malloc.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SLEPT_MIN (5 * OV_SEC)
+#define GRACE_MS  1000 /* for what still runs at the end, as a name look-up that cannot be stopped \
+                        */
+
+static ov_time read_clock(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (ov_time)ts.tv_sec * OV_SEC + (ov_time)ts.tv_nsec;
+}
+
+/* The boot-time clock goes on while the host sleeps, the monotonic one does not. */
+ov_time ov_daemon_now(struct ov_daemon *d)
+{
+    ov_time now = read_clock(CLOCK_MONOTONIC), boot = read_clock(CLOCK_BOOTTIME);
+    ov_time slept = boot > now ? boot - now : 0;
+    if (slept > d->slept + SLEPT_MIN)
+        d->woke = true;
+    d->slept = slept;
+    return now > 0 ? now : 1;
+}
+
+ov_wall ov_daemon_wall(void)
+{
+    return read_clock(CLOCK_REALTIME) / OV_MS;
+}
+
+static void random_fill(void *arg, void *buf, size_t len)
+{
+    (void)arg;
+    randombytes_buf(buf, len);
+}
+
+/* ---- outputs ---- */
+
+static void on_pong(struct ov_daemon *d, const struct ov_out_event *e)
+{
+    struct ov_ping *p = ov_pings_find(&d->pings, e->id, ov_daemon_now(d));
+    struct ov_peer_info peer;
+    if (p == NULL || p->state != OV_PING_PENDING)
+        return;
+    p->state = e->rtt > 0 ? OV_PING_ANSWERED : OV_PING_TIMEOUT;
+    p->rtt = e->rtt;
+    p->path = e->rtt == 0 ? OV_PEER_NONE : e->relayed ? OV_PEER_RELAY : OV_PEER_DIRECT;
+    if (p->path == OV_PEER_DIRECT && ov_node_peer(d->node, e->addr, &peer) == OV_OK)
+        p->remote = peer.remote;
+}
+
+/* Mark what an event asks for; doing it is for on_prepare(). */
+static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
+{
+    char addr[OV_ADDR_TEXT];
+    switch (e->kind) {
+    case OV_EVENT_NETWORK:
+        ov_networks_mark(d->networks, e->net);
+        break;
+    case OV_EVENT_ROOT:
+        if (d->owner != NULL && !d->settings->root)
+            ov_owner_mark_roots(d->owner);
+        break;
+    case OV_EVENT_CONFLICT:
+        if (ov_conflicts_add(&d->conflicts, e->addr, ov_daemon_wall()))
+            ov_log(&d->log, OV_LOG_WARN, "a second key claims the address %s; it is refused",
+                   ov_addr_format(e->addr, addr));
+        break;
+    case OV_EVENT_REQUEST:
+        if (d->owner != NULL)
+            ov_owner_request(d->owner, e->from, e->request);
+        break;
+    case OV_EVENT_PONG:
+        on_pong(d, e);
+        break;
+    case OV_EVENT_PEER:
+        break;
+    }
+}
+
+void ov_daemon_drain(struct ov_daemon *d)
+{
+    struct ov_output o;
+    while (ov_node_pull(d->node, &o)) {
+        switch (o.kind) {
+        case OV_OUT_DATAGRAMS:
+            if (o.datagrams.socket < d->nsockets)
+                ov_udp_send(d->sockets[o.datagrams.socket].udp, &o.datagrams.to, o.datagrams.ttl,
+                            o.datagrams.data, o.datagrams.len, o.datagrams.segment);
+            break;
+        case OV_OUT_FRAME:
+            ov_networks_frame(d->networks, o.frame.net, o.frame.data, o.frame.len);
+            break;
+        case OV_OUT_EVENT:
+            on_event(d, &o.event);
+            break;
+        case OV_OUT_PERSIST:
+            ov_persist_put(d->persist, &o.persist);
+            break;
+        }
+    }
+    for (size_t i = 0; i < d->nsockets; i++)
+        ov_udp_flush(d->sockets[i].udp);
+}
+
+/* ---- the loop ---- */
+
+static void on_deadline(uv_timer_t *t)
+{
+    struct ov_daemon *d = t->data;
+    ov_node_tick(d->node, ov_daemon_now(d));
+    ov_daemon_drain(d);
+}
+
+static void on_addresses(void *arg)
+{
+    struct ov_daemon *d = arg;
+    if (!ov_sockets_refresh(d))
+        return;
+    ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
+    ov_hosts_refresh(d->hosts);
+    if (d->owner != NULL)
+        ov_owner_mark_roots(d->owner);
+}
+
+static void arm_timer(struct ov_daemon *d)
+{
+    ov_time when = ov_node_deadline(d->node), now = ov_daemon_now(d);
+    if (when == OV_NEVER) {
+        uv_timer_stop(&d->timer);
+        return;
+    }
+    uv_update_time(&d->loop);
+    uv_timer_start(&d->timer, on_deadline, when <= now ? 0 : (when - now + OV_MS - 1) / OV_MS, 0);
+}
+
+/* Once before the loop sleeps: do what events have asked for, then set the alarm. */
+static void on_prepare(uv_prepare_t *p)
+{
+    struct ov_daemon *d = p->data;
+    bool more = ov_networks_run(d->networks);
+    if (d->owner != NULL)
+        more |= ov_owner_run(d->owner);
+    if (d->woke) {
+        d->woke = false;
+        ov_log(&d->log, OV_LOG_INFO, "this host slept; all paths are proven anew");
+        ov_node_network_changed(d->node, ov_daemon_now(d));
+        ov_daemon_drain(d);
+        ov_hosts_refresh(d->hosts);
+    }
+    if (more)
+        uv_timer_start(&d->timer, on_deadline, 0, 0);
+    else
+        arm_timer(d);
+}
+
+static void on_signal(uv_signal_t *s, int signum)
+{
+    struct ov_daemon *d = s->data;
+    (void)signum;
+    uv_stop(&d->loop);
+}
+
+/* ---- start ---- */
+
+static int get_identity(struct ov_daemon *d, struct ov_identity_secret *id, char why[OV_WHY_MAX])
+{
+    const char *dir = ov_state_dir(d->state);
+    int err = ov_identity_file_load(dir, &OV_POW_DEFAULT, id, why);
+    if (err == OV_ENOENT) {
+        ov_log(&d->log, OV_LOG_INFO, "making an identity; this takes a few seconds, once");
+        err = ov_identity_file_make(dir, &OV_POW_DEFAULT, NULL, NULL, id, why);
+    }
+    if (err == OV_OK && ov_identity_file_publish(dir, &id->pub, why) != OV_OK)
+        ov_log(&d->log, OV_LOG_WARN, "%s", why);
+    return err;
+}
+
+static void restore_one(void *arg, enum ov_persist_kind kind, uint64_t id, const void *data,
+                        size_t len)
+{
+    static const char *const KIND[] = {"", "stamp", "network", "peer"};
+    struct ov_daemon *d = arg;
+    int err = ov_node_restore(d->node, kind, id, data, len, ov_daemon_now(d));
+    if (err != OV_OK)
+        ov_log(&d->log, OV_LOG_WARN, "the stored %s %llx is not used: %s; the file is kept",
+               KIND[kind], (unsigned long long)id, ov_strerror(err));
+}
+
+static int open_engine(struct ov_daemon *d, const struct ov_identity_secret *id,
+                       char why[OV_WHY_MAX])
+{
+    const struct ov_settings *s = d->settings;
+    struct ov_node_config cfg = {
+        .identity = id,
+        .caps = (uint8_t)((s->root ? OV_CAP_ROOT : 0) | (s->controller ? OV_CAP_CONTROLLER : 0)),
+        .pow = OV_POW_DEFAULT,
+        .random = {.fill = random_fill},
+        .log = d->log,
+        .relay_rate = (uint64_t)s->relay_rate_mbit * 125000,
+    };
+    int err = ov_node_new(&cfg, ov_daemon_now(d), ov_daemon_wall(), &d->node);
+    if (err != OV_OK) {
+        snprintf(why, OV_WHY_MAX, "the engine cannot start: %s", ov_strerror(err));
+        return err;
+    }
+    ov_state_each(d->state, OV_PERSIST_STAMP, restore_one, d);
+    ov_state_each(d->state, OV_PERSIST_PEER, restore_one, d);
+    ov_state_each(d->state, OV_PERSIST_NETWORK, restore_one, d);
+    return OV_OK;
+}
+
+/* The servers and networks of last time. */
+static void take_up_again(struct ov_daemon *d)
+{
+    struct ov_host hosts[OV_STATE_HOSTS_MAX];
+    ov_netid nets[OV_NETWORKS_MAX];
+    char why[OV_WHY_MAX];
+    for (size_t i = 0; i < d->settings->nroots; i++)
+        if (ov_hosts_add(d->hosts, 0, &d->settings->roots[i], why) != OV_OK)
+            ov_log(&d->log, OV_LOG_WARN, "%s", why);
+    size_t n = ov_state_host_nets(d->state, nets, OV_NETWORKS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        size_t nhosts = ov_state_get_hosts(d->state, nets[i], hosts);
+        for (size_t k = 0; k < nhosts; k++)
+            if (ov_hosts_add(d->hosts, nets[i], &hosts[k], why) != OV_OK)
+                ov_log(&d->log, OV_LOG_WARN, "%s", why);
+        /* One that never got an answer is not in the engine's own memory. */
+        int err = ov_node_join(d->node, nets[i], NULL, NULL, d->settings->name, ov_daemon_now(d));
+        ov_daemon_drain(d);
+        if (err != OV_OK && err != OV_EEXIST)
+            ov_log(&d->log, OV_LOG_WARN, "a network cannot be joined: %s", ov_strerror(err));
+    }
+    n = ov_node_networks(d->node, nets, OV_NETWORKS_MAX);
+    for (size_t i = 0; i < n; i++)
+        ov_networks_mark(d->networks, nets[i]);
+}
+
+static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
+                      char why[OV_WHY_MAX])
+{
+    snprintf(why, OV_WHY_MAX, "out of memory");
+    int err = ov_persist_open(&d->loop, d->state, &d->log, &d->persist);
+    if (err == OV_OK)
+        err = ov_networks_open(d, &d->networks);
+    if (err == OV_OK)
+        err = ov_hosts_open(d, &d->hosts);
+    if (err == OV_OK && d->settings->controller)
+        err = ov_owner_open(d, id, &d->owner, why);
+    if (err != OV_OK)
+        return err;
+    ov_sockets_tell(d);
+    err = ov_watch_open(&d->loop, on_addresses, d, &d->watch);
+    if (err != OV_OK) {
+        snprintf(why, OV_WHY_MAX, "cannot watch this host's addresses: %s", ov_strerror(err));
+        return err;
+    }
+    ov_sockets_refresh(d);
+    take_up_again(d);
+    return ov_api_open(d, &d->api, why);
+}
+
+static int start(struct ov_daemon *d, char why[OV_WHY_MAX])
+{
+    struct ov_identity_secret id = {0};
+    int err = get_identity(d, &id, why);
+    if (err == OV_OK)
+        err = ov_sockets_open(d, why);
+    if (err == OV_OK)
+        err = open_engine(d, &id, why);
+    if (err == OV_OK)
+        err = open_rooms(d, &id, why);
+    ov_identity_wipe(&id);
+    if (err != OV_OK)
+        return err;
+    uv_signal_start(&d->sigint, on_signal, SIGINT);
+    uv_signal_start(&d->sigterm, on_signal, SIGTERM);
+    uv_prepare_start(&d->prepare, on_prepare);
+    return OV_OK;
+}
+
+static void say_hello(struct ov_daemon *d)
+{
+    char addr[OV_ADDR_TEXT];
+    ov_log(&d->log, OV_LOG_INFO, "ovpn " OV_VERSION ": node %s on UDP port %u%s%s, state in %s",
+           ov_addr_format(ov_node_identity(d->node)->addr, addr), d->sockets[0].bound.port,
+           d->settings->root ? ", root" : "", d->settings->controller ? ", controller" : "",
+           ov_state_dir(d->state));
+}
+
+/* ---- end ---- */
+
+static void on_grace_over(uv_timer_t *t)
+{
+    uv_stop(t->loop);
+}
+
+/* Let the loop finish what is closing, but not for ever. True when it is empty. */
+static bool run_out(struct ov_daemon *d)
+{
+    uv_timer_t grace;
+    uv_timer_init(&d->loop, &grace);
+    uv_timer_start(&grace, on_grace_over, GRACE_MS, 0);
+    uv_unref((uv_handle_t *)&grace);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&grace, NULL);
+    uv_run(&d->loop, UV_RUN_NOWAIT);
+    return uv_loop_close(&d->loop) == 0;
+}
+
+static void stop(struct ov_daemon *d)
+{
+    ov_api_close(d->api);
+    if (d->node != NULL && d->networks != NULL) {
+        ov_node_shutdown(d->node, ov_daemon_now(d));
+        ov_daemon_drain(d);
+    }
+    ov_hosts_close(d->hosts);
+    ov_owner_close(d->owner);
+    ov_networks_close(d->networks);
+    if (d->watch != NULL)
+        ov_watch_close(d->watch);
+    ov_sockets_close(d);
+    uv_close((uv_handle_t *)&d->timer, NULL);
+    uv_close((uv_handle_t *)&d->prepare, NULL);
+    uv_close((uv_handle_t *)&d->sigint, NULL);
+    uv_close((uv_handle_t *)&d->sigterm, NULL);
+}
+
+static void init_loop(struct ov_daemon *d)
+{
+    uv_loop_init(&d->loop);
+    uv_timer_init(&d->loop, &d->timer);
+    uv_prepare_init(&d->loop, &d->prepare);
+    uv_signal_init(&d->loop, &d->sigint);
+    uv_signal_init(&d->loop, &d->sigterm);
+    d->timer.data = d->prepare.data = d->sigint.data = d->sigterm.data = d;
+}
+
+int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
+{
+    struct ov_daemon *d = calloc(1, sizeof(*d));
+    snprintf(why, OV_WHY_MAX, "out of memory");
+    if (d == NULL)
+        return OV_ENOMEM;
+    d->settings = settings;
+    d->log = ov_logger(settings->log_level);
+    d->slept = UINT64_MAX / 2; /* nothing to compare with yet */
+    d->started = ov_daemon_now(d);
+    signal(SIGPIPE, SIG_IGN);
+    int err = ov_crypto_init();
+    if (err == OV_OK)
+        err = ov_state_open(settings->state_dir, &d->log, &d->state, why);
+    if (err != OV_OK) {
+        free(d);
+        return err;
+    }
+    init_loop(d);
+    err = start(d, why);
+    if (err == OV_OK) {
+        malloc_trim(0); /* starting needs more memory than running */
+        say_hello(d);
+        ov_notify("READY=1");
+        uv_run(&d->loop, UV_RUN_DEFAULT);
+        ov_notify("STOPPING=1");
+        ov_log(&d->log, OV_LOG_INFO, "stopping");
+    }
+    stop(d);
+    bool empty = run_out(d);
+    ov_node_free(d->node);
+    if (empty)
+        ov_persist_close(d->persist);
+    ov_state_close(d->state);
+    if (empty)
+        free(d);
+    return err;
+}

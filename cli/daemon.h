@@ -1,0 +1,64 @@
+/* daemon: what `ovpn service` is made of. The composition root owns the loop, the sockets and the
+ * engine; each room (hosts, networks, owner, API) has a struct of its own and sees the others
+ * through this board.
+ *
+ * The rule of use of the engine: each input is followed by ov_daemon_drain(), which carries the
+ * outputs away. Draining never calls the engine's inputs: what an event asks for (a network to set
+ * up, a request to answer) is marked, and done once before the loop sleeps. So nothing here is
+ * re-entrant. */
+#ifndef OV_CLI_DAEMON_H
+#define OV_CLI_DAEMON_H
+
+#include "config.h"
+#include "conflicts.h"
+#include "pings.h"
+
+#include <uv.h>
+
+#define OV_DAEMON_SOCKETS 2 /* IPv4 and IPv6 */
+
+struct ov_udp;
+struct ov_daemon_socket {
+    struct ov_daemon *d;
+    uint16_t index; /* its number in the engine */
+    struct ov_udp *udp;
+    struct ov_endpoint bound;
+};
+
+struct ov_daemon {
+    const struct ov_settings *settings;
+    struct ov_log log;
+    uv_loop_t loop;
+    struct ov_node *node;
+    struct ov_state *state;
+    struct ov_hosts *hosts;
+    struct ov_networks *networks;
+    struct ov_owner *owner; /* NULL: no controller here */
+    struct ov_pings pings;
+    struct ov_conflicts conflicts;
+    struct ov_persist *persist;
+    struct ov_watch *watch;
+    struct ov_api *api;
+    size_t nsockets;
+    struct ov_daemon_socket sockets[OV_DAEMON_SOCKETS];
+    size_t nlocals; /* as the engine was last told */
+    struct ov_local locals[OV_LOCALS_MAX];
+    uv_timer_t timer; /* the engine's deadline */
+    uv_prepare_t prepare;
+    uv_signal_t sigint, sigterm;
+    ov_time started, slept; /* slept: boot time less monotonic time, when last looked at */
+    bool woke;              /* the host slept since then */
+};
+
+/* Monotonic, sampled now; also notices that the host slept. */
+ov_time ov_daemon_now(struct ov_daemon *d);
+ov_wall ov_daemon_wall(void);
+/* Carry away what the engine has put out. */
+void ov_daemon_drain(struct ov_daemon *d);
+/* This host's own addresses with the sockets' ports, the public ones first; how many. */
+size_t ov_daemon_endpoints(struct ov_daemon *d, struct ov_endpoint *out, size_t cap);
+
+/* Run until SIGINT or SIGTERM. OV_OK, or an error that `why` tells. */
+OV_CHECK int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX]);
+
+#endif

@@ -1,0 +1,264 @@
+/* json_of.h, what the engine knows: status, networks, peers. */
+#include "json_of.h"
+
+#include "daemon.h"
+#include "hosts.h"
+#include "networks.h"
+#include "state.h"
+#include "version.h"
+
+#include <stdio.h>
+
+static json_t *status_roots(struct ov_daemon *d)
+{
+    struct ov_root_info v[OV_ROOTS_MAX];
+    json_t *list = json_array();
+    size_t n = ov_node_roots(d->node, v, OV_ROOTS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct ov_root_info *r = &v[i];
+        const char *problem = r->mismatch  ? "another server than before answers there"
+                              : !r->online ? "no answer"
+                                           : NULL;
+        json_array_append_new(
+            list, json_pack("{s:o,s:o,s:b,s:b,s:o,s:o,s:s?}", "host", ov_json_of_text(r->host),
+                            "address", ov_json_of_addr(r->addr), "online", r->online, "relay",
+                            r->is_root, "rtt_ms", ov_json_of_ms(r->rtt), "seen_as",
+                            ov_json_of_endpoint(&r->seen), "problem", problem));
+    }
+    return list;
+}
+
+static json_t *status_drops(const struct ov_node_stats *s)
+{
+    json_t *drops = json_object();
+    for (int i = 0; i < OV_DROP_COUNT; i++)
+        if (s->drops[i] > 0)
+            json_object_set_new(drops, ov_drop_name((enum ov_drop)i),
+                                json_pack("{s:I,s:s}", "count", (json_int_t)s->drops[i], "text",
+                                          ov_drop_text((enum ov_drop)i)));
+    return drops;
+}
+
+static json_t *status_traffic(const struct ov_node_stats *s)
+{
+    return json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "rx_datagrams", (json_int_t)s->rx_datagrams,
+        "rx_bytes", (json_int_t)s->rx_bytes, "tx_datagrams", (json_int_t)s->tx_datagrams,
+        "tx_bytes", (json_int_t)s->tx_bytes, "rx_frames", (json_int_t)s->rx_frames, "tx_frames",
+        (json_int_t)s->tx_frames, "relayed_datagrams", (json_int_t)s->relayed_datagrams,
+        "relayed_bytes", (json_int_t)s->relayed_bytes);
+}
+
+static json_t *status_conflicts(const struct ov_daemon *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < d->conflicts.n; i++) {
+        const struct ov_conflict *c = &d->conflicts.v[i];
+        json_array_append_new(list, json_pack("{s:o,s:I,s:o}", "address", ov_json_of_addr(c->addr),
+                                              "count", (json_int_t)c->count, "last",
+                                              ov_json_of_wall(c->last)));
+    }
+    return list;
+}
+
+json_t *ov_json_of_status(struct ov_daemon *d)
+{
+    struct ov_node_stats s;
+    char identity[OV_IDENTITY_TEXT];
+    ov_netid nets[OV_NETWORKS_MAX];
+    const struct ov_identity *id = ov_node_identity(d->node);
+    uint8_t caps = (uint8_t)((d->settings->root ? OV_CAP_ROOT : 0) |
+                             (d->settings->controller ? OV_CAP_CONTROLLER : 0));
+    json_t *sockets = json_array();
+    for (size_t i = 0; i < d->nsockets; i++)
+        json_array_append_new(
+            sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
+    ov_node_stats(d->node, &s);
+    return json_pack(
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o}", "version", OV_VERSION,
+        "address", ov_json_of_addr(id->addr), "identity", ov_identity_format(id, identity),
+        "uptime_s", (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
+        ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
+        ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "traffic",
+        status_traffic(&s), "peers", (json_int_t)s.peers, "sessions", (json_int_t)s.sessions,
+        "networks", (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", "none",
+        "drops", status_drops(&s), "conflicts", status_conflicts(d));
+}
+
+/* ---- NETWORK ---- */
+
+static const char *reason(enum ov_net_status s)
+{
+    static const char *const TEXT[] = {
+        [OV_NET_DENIED] = "denied",
+        [OV_NET_NOT_FOUND] = "not_found",
+        [OV_NET_BAD_INVITE] = "bad_invite",
+        [OV_NET_USED_INVITE] = "used_invite",
+        [OV_NET_EXPIRED_INVITE] = "expired_invite",
+        [OV_NET_POOL_EXHAUSTED] = "pool_exhausted",
+        [OV_NET_UNAVAILABLE] = "unavailable",
+    };
+    return (size_t)s < sizeof(TEXT) / sizeof(TEXT[0]) ? TEXT[s] : NULL;
+}
+
+/* What the controller's last answer means, and what to do. */
+static const char *advice(enum ov_net_status s)
+{
+    switch (s) {
+    case OV_NET_DENIED:
+        return "the owner has cut this node off; ask the owner to admit it again";
+    case OV_NET_NOT_FOUND:
+        return "the controller has no such network; compare the network id with the owner's";
+    case OV_NET_BAD_INVITE:
+        return "the controller does not know this invite; ask the owner for a new one";
+    case OV_NET_USED_INVITE:
+        return "this invite has been used already; ask the owner for a new one";
+    case OV_NET_EXPIRED_INVITE:
+        return "this invite has expired; ask the owner for a new one";
+    case OV_NET_POOL_EXHAUSTED:
+        return "the network has no address left to give; the owner must add one: ovpn net set NET "
+               "pool ...";
+    case OV_NET_UNAVAILABLE:
+        return "the controller cannot store the membership now; it is asked again";
+    default:
+        return "";
+    }
+}
+
+/* While nothing has answered: which server is the trouble? */
+static void connecting_message(const struct ov_network_info *info, const struct ov_host_info *hosts,
+                               size_t nhosts, char out[512])
+{
+    char addr[OV_ADDR_TEXT];
+    const char *problem = NULL;
+    for (size_t i = 0; i < nhosts; i++) {
+        if (hosts[i].state == OV_HOST_ANSWERED) {
+            problem = NULL;
+            break;
+        }
+        if (hosts[i].message[0] != '\0')
+            problem = hosts[i].message;
+    }
+    if (problem != NULL)
+        snprintf(out, 512, "%s", problem);
+    else
+        snprintf(out, 512, "looking for the controller %s",
+                 ov_addr_format(ov_netid_controller(info->net), addr));
+}
+
+static void network_message(struct ov_daemon *d, const struct ov_network_info *info,
+                            const struct ov_host_info *hosts, size_t nhosts, const char *problem,
+                            char out[512])
+{
+    char net[OV_NETID_TEXT], addr[OV_ADDR_TEXT];
+    out[0] = '\0';
+    switch (info->state) {
+    case OV_NET_STATE_CONNECTING:
+        connecting_message(info, hosts, nhosts, out);
+        break;
+    case OV_NET_STATE_ASKING:
+        snprintf(out, 512, "%s",
+                 reason(info->status) != NULL ? advice(info->status)
+                                              : "the controller is known and has been asked");
+        break;
+    case OV_NET_STATE_WAITING:
+        snprintf(out, 512,
+                 "waiting for the owner to admit this node, there with: ovpn net authorize %s %s",
+                 ov_netid_format(info->net, net),
+                 ov_addr_format(ov_node_identity(d->node)->addr, addr));
+        break;
+    case OV_NET_STATE_READY:
+        snprintf(out, 512, "%s", problem != NULL ? problem : "");
+        break;
+    case OV_NET_STATE_REFUSED:
+        snprintf(out, 512, "%s", advice(info->status));
+        break;
+    }
+}
+
+static json_t *network_hosts(const struct ov_host_info *v, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "host", ov_json_of_text(v[i].host),
+                                              "state", ov_host_state_text(v[i].state), "message",
+                                              ov_json_of_text(v[i].message)));
+    return list;
+}
+
+json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *info)
+{
+    static const char *const STATE[] = {
+        [OV_NET_STATE_CONNECTING] = "connecting", [OV_NET_STATE_ASKING] = "asking",
+        [OV_NET_STATE_WAITING] = "waiting",       [OV_NET_STATE_READY] = "ready",
+        [OV_NET_STATE_REFUSED] = "refused",
+    };
+    struct ov_host_info hosts[OV_HOSTS_MAX];
+    size_t nhosts = ov_hosts_info(d->hosts, info->net, hosts);
+    const char *device, *problem;
+    char message[512], mac[OV_MAC_TEXT];
+    bool ready = info->state == OV_NET_STATE_READY;
+    const struct ov_net_config *cfg = &info->config;
+    ov_networks_device(d->networks, info->net, &device, &problem);
+    network_message(d, info, hosts, nhosts, problem, message);
+    json_t *o = json_pack(
+        "{s:o,s:o,s:o,s:s,s:s?,s:o,s:s?,s:o,s:s,s:o,s:o}", "netid", ov_json_of_netid(info->net),
+        "name", ov_json_of_text(info->has_config ? cfg->name : ""), "member_name",
+        ov_json_of_text(info->member_name), "state", STATE[info->state], "reason",
+        ready ? NULL : reason(info->status), "message", ov_json_of_text(message), "device", device,
+        "device_problem", problem != NULL ? ov_json_of_text(problem) : json_null(), "mac",
+        ov_mac_format(&info->mac, mac), "mtu",
+        info->has_config ? json_integer(cfg->mtu) : json_null(), "addresses",
+        ov_json_of_prefixes(info->cert.addrs, ready ? info->cert.naddrs : 0));
+    if (o == NULL)
+        return NULL;
+    json_object_set_new(o, "routes",
+                        ov_json_of_routes(cfg->routes, info->has_config ? cfg->nroutes : 0));
+    json_object_set_new(o, "dns",
+                        ov_json_of_dns(info->has_config ? cfg->dns_domain : "", cfg->dns,
+                                       info->has_config ? cfg->ndns : 0));
+    json_object_set_new(o, "controller",
+                        json_pack("{s:o,s:b}", "address",
+                                  ov_json_of_addr(ov_netid_controller(info->net)), "online",
+                                  info->controller_online));
+    json_object_set_new(o, "hosts", network_hosts(hosts, nhosts));
+    json_object_set_new(o, "members", json_integer((json_int_t)info->members));
+    json_object_set_new(o, "bridge", json_boolean(ready && (info->cert.perms & OV_PERM_BRIDGE)));
+    return o;
+}
+
+/* ---- PEER ---- */
+
+static const char *cipher(enum ov_aead a)
+{
+    return a == OV_AEAD_AES256GCM          ? "AES-256-GCM"
+           : a == OV_AEAD_CHACHA20POLY1305 ? "ChaCha20-Poly1305"
+                                           : NULL;
+}
+
+static json_t *peer_networks(const struct ov_peer_info *info)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < info->nnets && i < sizeof(info->nets) / sizeof(info->nets[0]); i++)
+        json_array_append_new(
+            list, json_pack("{s:o,s:o}", "netid", ov_json_of_netid(info->nets[i].net), "addresses",
+                            ov_json_of_prefixes(info->nets[i].addrs, info->nets[i].naddrs)));
+    return list;
+}
+
+json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
+{
+    static const char *const PATH[] = {
+        [OV_PEER_NONE] = "none", [OV_PEER_RELAY] = "relay", [OV_PEER_DIRECT] = "direct"};
+    return json_pack("{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o}",
+                     "address", ov_json_of_addr(info->id.addr), "roles",
+                     ov_json_of_caps(info->caps), "session", info->session, "cipher",
+                     info->session ? cipher(info->aead) : NULL, "path", PATH[info->path], "remote",
+                     ov_json_of_endpoint(&info->remote), "via", ov_json_of_addr(info->via), "since",
+                     ov_json_of_instant(d, info->since), "rtt_ms", ov_json_of_ms(info->rtt),
+                     "jitter_ms", ov_json_of_ms(info->jitter), "loss",
+                     (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
+                     (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
+                     ov_json_of_instant(d, info->last_rx), "last_tx",
+                     ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info));
+}

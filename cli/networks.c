@@ -1,0 +1,309 @@
+#include "networks.h"
+
+#include "core/node.h"
+#include "daemon.h"
+#include "tun/link.h"
+#include "tun/tap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS     2000 /* how often the host's multicast groups are looked at */
+#define RETRY       (10 * OV_SEC)
+#define FRAME_BATCH 64
+
+struct net {
+    struct ov_networks *table; /* NULL: this slot is free */
+    ov_netid id;
+    bool dirty;
+    enum ov_net_state state; /* as last told in the log */
+    struct ov_tap *tap;      /* NULL: no device */
+    struct ov_link *link;    /* NULL: no device */
+    struct ov_link_state applied;
+    char problem[OV_WHY_MAX]; /* empty: none */
+    ov_time retry;            /* 0: not needed */
+    size_t ngroups;
+    struct ov_mac groups[OV_GROUPS_MAX];
+};
+
+struct ov_networks {
+    struct ov_daemon *d;
+    uv_timer_t timer; /* runs only while there is a device, or one is missing */
+    bool ticking;
+    struct net v[OV_NETWORKS_MAX];
+};
+
+static struct net *find(const struct ov_networks *n, ov_netid id)
+{
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        if (n->v[i].table != NULL && n->v[i].id == id)
+            return (struct net *)&n->v[i];
+    return NULL;
+}
+
+int ov_networks_open(struct ov_daemon *d, struct ov_networks **out)
+{
+    struct ov_networks *n = calloc(1, sizeof(*n));
+    if (n == NULL)
+        return OV_ENOMEM;
+    n->d = d;
+    uv_timer_init(&d->loop, &n->timer);
+    n->timer.data = n;
+    *out = n;
+    return OV_OK;
+}
+
+/* Frames from the host's network stack: into the engine, and its outputs out. */
+static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v, size_t count)
+{
+    struct net *net = arg;
+    struct ov_daemon *d = net->table->d;
+    struct ov_frame batch[FRAME_BATCH];
+    ov_time now = ov_daemon_now(d);
+    _Static_assert(OV_TAP_HEADROOM >= OV_FRAME_HEADROOM, "the engine writes before a frame");
+    (void)t;
+    while (count > 0) {
+        size_t n = count < FRAME_BATCH ? count : FRAME_BATCH;
+        for (size_t i = 0; i < n; i++)
+            batch[i] = (struct ov_frame){v[i].data, v[i].len};
+        ov_node_frames(d->node, net->id, batch, n, now);
+        ov_daemon_drain(d);
+        v += n;
+        count -= n;
+    }
+}
+
+static void take_down(struct net *net)
+{
+    if (net->tap == NULL)
+        return;
+    char name[OV_NETID_TEXT];
+    ov_log(&net->table->d->log, OV_LOG_INFO, "network %s: %s removed",
+           ov_netid_format(net->id, name), ov_tap_name(net->tap));
+    if (net->link != NULL)
+        ov_link_close(net->link);
+    ov_tap_close(net->tap);
+    net->link = NULL;
+    net->tap = NULL;
+    net->ngroups = 0;
+}
+
+/* What the device should be like. A route through ourselves is for the others only. */
+static struct ov_link_state wish(const struct ov_network_info *info)
+{
+    struct ov_link_state w;
+    memset(&w, 0, sizeof(w)); /* it is compared as bytes */
+    w.up = true;
+    w.mtu = info->config.mtu;
+    for (size_t i = 0; i < info->cert.naddrs && i < OV_LINK_ADDRS_MAX; i++)
+        w.addrs[w.naddrs++] = info->cert.addrs[i];
+    for (size_t i = 0; i < info->config.nroutes && i < OV_LINK_ROUTES_MAX; i++) {
+        const struct ov_route *r = &info->config.routes[i];
+        if (r->via.family != 0 && ov_cert_has_ip(&info->cert, &r->via))
+            continue;
+        w.routes[w.nroutes].dst = r->dst;
+        w.routes[w.nroutes++].via = r->via;
+    }
+    return w;
+}
+
+/* Keep a problem for people; told once in the log, not at each retry. */
+static void set_problem(struct net *net, const char *why)
+{
+    char name[OV_NETID_TEXT];
+    if (why[0] != '\0' && strcmp(why, net->problem) != 0)
+        ov_log(&net->table->d->log, OV_LOG_WARN, "network %s: %s", ov_netid_format(net->id, name),
+               why);
+    snprintf(net->problem, sizeof(net->problem), "%s", why);
+    net->retry = why[0] != '\0' ? ov_daemon_now(net->table->d) + RETRY : 0;
+}
+
+static int open_device(struct net *net, const struct ov_network_info *info, char why[OV_WHY_MAX])
+{
+    struct ov_daemon *d = net->table->d;
+    char name[OV_NETID_TEXT];
+    int err =
+        ov_tap_open(&d->loop, d->settings->interface, &info->mac, on_frames, net, &net->tap, why);
+    if (err != OV_OK) {
+        net->tap = NULL;
+        return err;
+    }
+    err = ov_link_open(ov_tap_index(net->tap), &net->link, why);
+    if (err != OV_OK) {
+        net->link = NULL;
+        ov_tap_close(net->tap);
+        net->tap = NULL;
+        return err;
+    }
+    memset(&net->applied, 0, sizeof(net->applied));
+    ov_log(&d->log, OV_LOG_INFO, "network %s: ready on %s", ov_netid_format(net->id, name),
+           ov_tap_name(net->tap));
+    return OV_OK;
+}
+
+static void bring_up(struct net *net, const struct ov_network_info *info)
+{
+    char why[OV_WHY_MAX] = "";
+    if (net->tap == NULL && open_device(net, info, why) != OV_OK) {
+        set_problem(net, why);
+        return;
+    }
+    struct ov_link_state want = wish(info);
+    if (memcmp(&want, &net->applied, sizeof(want)) == 0 && net->problem[0] == '\0')
+        return;
+    int err = ov_link_apply(net->link, &want, why);
+    if (err == OV_OK)
+        why[0] = '\0';
+    net->applied = want;
+    set_problem(net, why);
+}
+
+/* Tell the engine which groups the host listens to, when they are others than before. */
+static void poll_groups(struct net *net)
+{
+    struct ov_daemon *d = net->table->d;
+    struct ov_mac now[OV_GROUPS_MAX];
+    size_t n = ov_tap_groups(net->tap, now, OV_GROUPS_MAX);
+    if (n == net->ngroups && memcmp(now, net->groups, n * sizeof(now[0])) == 0)
+        return;
+    memcpy(net->groups, now, n * sizeof(now[0]));
+    net->ngroups = n;
+    ov_node_set_groups(d->node, net->id, now, n, ov_daemon_now(d));
+    ov_daemon_drain(d);
+}
+
+static void log_state(struct net *net, enum ov_net_state state)
+{
+    char name[OV_NETID_TEXT];
+    if (state != net->state)
+        ov_log(&net->table->d->log, OV_LOG_INFO, "network %s: %s", ov_netid_format(net->id, name),
+               ov_net_state_text(state));
+    net->state = state;
+}
+
+static void update(struct net *net)
+{
+    struct ov_network_info info;
+    bool joined = ov_node_network(net->table->d->node, net->id, &info) == OV_OK;
+    net->dirty = false;
+    if (joined)
+        log_state(net, info.state);
+    if (joined && info.state == OV_NET_STATE_READY && info.has_config) {
+        bring_up(net, &info);
+        if (net->tap != NULL)
+            poll_groups(net);
+        return;
+    }
+    take_down(net);
+    net->problem[0] = '\0';
+    net->retry = 0;
+    if (!joined)
+        net->table = NULL;
+}
+
+static void on_tick(uv_timer_t *t)
+{
+    struct ov_networks *n = t->data;
+    ov_time now = ov_daemon_now(n->d);
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
+        struct net *net = &n->v[i];
+        if (net->table == NULL)
+            continue;
+        if (net->retry != 0 && now >= net->retry)
+            net->dirty = true;
+        else if (net->tap != NULL)
+            poll_groups(net);
+    }
+}
+
+void ov_networks_mark(struct ov_networks *n, ov_netid id)
+{
+    struct net *net = find(n, id);
+    for (size_t i = 0; net == NULL && i < OV_NETWORKS_MAX; i++) {
+        if (n->v[i].table != NULL)
+            continue;
+        net = &n->v[i];
+        memset(net, 0, sizeof(*net));
+        net->table = n;
+        net->id = id;
+    }
+    if (net != NULL)
+        net->dirty = true;
+}
+
+bool ov_networks_run(struct ov_networks *n)
+{
+    bool needed = false, more = false;
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
+        if (n->v[i].table != NULL && n->v[i].dirty)
+            update(&n->v[i]);
+        needed |= n->v[i].table != NULL && (n->v[i].tap != NULL || n->v[i].retry != 0);
+    }
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        more |= n->v[i].table != NULL && n->v[i].dirty;
+    if (needed != n->ticking) {
+        n->ticking = needed;
+        if (needed)
+            uv_timer_start(&n->timer, on_tick, TICK_MS, TICK_MS);
+        else
+            uv_timer_stop(&n->timer);
+    }
+    return more;
+}
+
+void ov_networks_frame(struct ov_networks *n, ov_netid id, const uint8_t *frame, size_t len)
+{
+    const struct net *net = find(n, id);
+    if (net != NULL && net->tap != NULL)
+        ov_tap_write(net->tap, frame, len);
+}
+
+void ov_networks_device(const struct ov_networks *n, ov_netid id, const char **device,
+                        const char **problem)
+{
+    const struct net *net = find(n, id);
+    *device = net != NULL && net->tap != NULL ? ov_tap_name(net->tap) : NULL;
+    *problem = net != NULL && net->problem[0] != '\0' ? net->problem : NULL;
+}
+
+/* Is `tap` a port of the bridge `ifname`? */
+static bool bridged_in(const char *tap, const char *ifname)
+{
+    char link[64], target[256];
+    snprintf(link, sizeof(link), "/sys/class/net/%.20s/master", tap);
+    ssize_t len = readlink(link, target, sizeof(target) - 1);
+    if (len <= 0)
+        return false;
+    target[len] = '\0';
+    const char *base = strrchr(target, '/');
+    return base != NULL && strcmp(base + 1, ifname) == 0;
+}
+
+bool ov_networks_owns(const struct ov_networks *n, const char *ifname)
+{
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
+        const struct net *net = &n->v[i];
+        if (net->table == NULL || net->tap == NULL)
+            continue;
+        if (strcmp(ov_tap_name(net->tap), ifname) == 0 || bridged_in(ov_tap_name(net->tap), ifname))
+            return true;
+    }
+    return false;
+}
+
+static void on_closed(uv_handle_t *t)
+{
+    free(t->data);
+}
+
+void ov_networks_close(struct ov_networks *n)
+{
+    if (n == NULL)
+        return;
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        if (n->v[i].table != NULL)
+            take_down(&n->v[i]);
+    uv_close((uv_handle_t *)&n->timer, on_closed);
+}

@@ -1,0 +1,31 @@
+/* networks: the devices of the joined networks: one TAP for each that we are a member of,
+ * configured from its signed configuration and our certificate.
+ *
+ * A device appears when its network becomes ready and goes when it is not any more. Trouble with a
+ * device (no permission, no /dev/net/tun, a colliding address) is kept as text and tried again
+ * every 10 s; the daemon lives on without it. */
+#ifndef OV_CLI_NETWORKS_H
+#define OV_CLI_NETWORKS_H
+
+#include "core/types.h"
+
+struct ov_daemon;
+struct ov_networks;
+
+OV_CHECK int ov_networks_open(struct ov_daemon *d, struct ov_networks **out);
+void ov_networks_close(struct ov_networks *n); /* frees itself once the loop has let go */
+
+/* Something about `net` changed; run() will look. */
+void ov_networks_mark(struct ov_networks *n, ov_netid net);
+/* Do what is marked; true when that has marked more. */
+bool ov_networks_run(struct ov_networks *n);
+/* A frame for the host. */
+void ov_networks_frame(struct ov_networks *n, ov_netid net, const uint8_t *frame, size_t len);
+
+/* Both are NULL when there is nothing to tell; they live until the next run(). */
+void ov_networks_device(const struct ov_networks *n, ov_netid net, const char **device,
+                        const char **problem);
+/* Is this interface one of ours, or a bridge that holds one? */
+bool ov_networks_owns(const struct ov_networks *n, const char *ifname);
+
+#endif

@@ -1,0 +1,22 @@
+/* persist: stores what the engine gives as OV_OUT_PERSIST.
+ *
+ * Stamps and networks are on the disk when put returns: the engine relies on it. Peers are many and
+ * can be learnt again, so a thread of libuv's pool writes them, the newest version of each only. */
+#ifndef OV_CLI_PERSIST_H
+#define OV_CLI_PERSIST_H
+
+#include "state.h"
+
+#include <uv.h>
+
+#define OV_PERSIST_QUEUE_MAX 1024 /* peers waiting to be written; more are left out and counted */
+
+struct ov_persist;
+
+OV_CHECK int ov_persist_open(uv_loop_t *loop, const struct ov_state *state,
+                             const struct ov_log *log, struct ov_persist **out);
+void ov_persist_put(struct ov_persist *p, const struct ov_out_persist *item);
+/* Writes what still waits. The loop must not have run out of our work: call it after uv_run(). */
+void ov_persist_close(struct ov_persist *p);
+
+#endif

@@ -1,0 +1,21 @@
+#include "pings.h"
+
+struct ov_ping *ov_pings_add(struct ov_pings *p, ov_addr addr, ov_time now)
+{
+    for (size_t i = 0; i < OV_PINGS_MAX; i++) {
+        struct ov_ping *g = &p->v[i];
+        if (g->id != 0 && now - g->asked < OV_PINGS_KEEP)
+            continue;
+        *g = (struct ov_ping){.id = ++p->last_id, .addr = addr, .asked = now};
+        return g;
+    }
+    return NULL;
+}
+
+struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now)
+{
+    for (size_t i = 0; i < OV_PINGS_MAX && id != 0; i++)
+        if (p->v[i].id == id)
+            return now - p->v[i].asked < OV_PINGS_KEEP ? &p->v[i] : NULL;
+    return NULL;
+}

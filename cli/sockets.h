@@ -1,0 +1,16 @@
+/* sockets: the daemon's UDP sockets, IPv4 and IPv6 on one port, and the addresses they are reached
+ * at. */
+#ifndef OV_CLI_SOCKETS_H
+#define OV_CLI_SOCKETS_H
+
+#include "daemon.h"
+
+/* A fixed port that is taken is an error; a remembered one makes place for another. Only opens: the
+ * engine is told by ov_sockets_tell(). */
+OV_CHECK int ov_sockets_open(struct ov_daemon *d, char why[OV_WHY_MAX]);
+void ov_sockets_close(struct ov_daemon *d);
+void ov_sockets_tell(struct ov_daemon *d);
+/* Look at this host's addresses and tell the engine when they changed; true when they did. */
+bool ov_sockets_refresh(struct ov_daemon *d);
+
+#endif

@@ -1,0 +1,291 @@
+#include "state.h"
+
+#include "config.h"
+#include "text.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+struct ov_state {
+    char dir[OV_PATH_MAX];
+    struct ov_log log;
+    int lock;
+};
+
+#define NETID_DIGITS (OV_NETID_TEXT - 1)
+#define ADDR_DIGITS  (OV_ADDR_TEXT - 1)
+
+static const char *const SUBDIRS[] = {"networks", "peers", "hosts"};
+
+/* The daemon before us may have died between making a temporary file and renaming it. */
+static void remove_temporaries(const char *dir)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    DIR *d = opendir(dir);
+    if (d == NULL)
+        return;
+    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
+        size_t stem = strspn(e->d_name, "0123456789abcdef");
+        bool item = stem == NETID_DIGITS || stem == ADDR_DIGITS;
+        if (item && e->d_name[stem] == '.' && strlen(e->d_name + stem) == 7 &&
+            ov_path_join(path, dir, e->d_name, why) == OV_OK)
+            unlink(path);
+    }
+    closedir(d);
+}
+
+static int take_lock(struct ov_state *s, char why[OV_WHY_MAX])
+{
+    char path[OV_PATH_MAX];
+    int err = ov_path_join(path, s->dir, "lock", why);
+    if (err != OV_OK)
+        return err;
+    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock < 0) {
+        snprintf(why, OV_WHY_MAX, "cannot open %.140s: %s%s", path, strerror(errno),
+                 errno == EACCES || errno == EPERM ? "; run it as root (sudo)" : "");
+        return errno == EACCES || errno == EPERM ? OV_EPERM : OV_EIO;
+    }
+    if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
+        return OV_OK;
+    if (errno == EWOULDBLOCK) {
+        snprintf(why, OV_WHY_MAX,
+                 "another ovpn daemon uses %.120s; stop it, or give this one its own with -H DIR",
+                 s->dir);
+        return OV_EEXIST;
+    }
+    snprintf(why, OV_WHY_MAX, "cannot lock %.140s: %s", path, strerror(errno));
+    return OV_EIO;
+}
+
+int ov_state_open(const char *dir, const struct ov_log *log, struct ov_state **out,
+                  char why[OV_WHY_MAX])
+{
+    char sub[OV_PATH_MAX];
+    struct ov_state *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        snprintf(why, OV_WHY_MAX, "out of memory");
+        return OV_ENOMEM;
+    }
+    s->log = *log;
+    s->lock = -1;
+    int err = ov_dir_make(dir, why);
+    if (err == OV_OK) {
+        snprintf(s->dir, sizeof(s->dir), "%s", dir);
+        err = take_lock(s, why);
+    }
+    for (size_t i = 0; i < sizeof(SUBDIRS) / sizeof(SUBDIRS[0]) && err == OV_OK; i++) {
+        err = ov_path_join(sub, dir, SUBDIRS[i], why);
+        if (err == OV_OK)
+            err = ov_dir_make(sub, why);
+        if (err == OV_OK)
+            remove_temporaries(sub);
+    }
+    if (err != OV_OK) {
+        ov_state_close(s);
+        return err;
+    }
+    *out = s;
+    return OV_OK;
+}
+
+void ov_state_close(struct ov_state *s)
+{
+    if (s == NULL)
+        return;
+    if (s->lock >= 0)
+        close(
+            s->lock); /* the lock goes with it; the file stays, or two could lock different ones */
+    free(s);
+}
+
+const char *ov_state_dir(const struct ov_state *s)
+{
+    return s->dir;
+}
+
+static int item_path(const struct ov_state *s, enum ov_persist_kind kind, uint64_t id,
+                     char out[OV_PATH_MAX], char why[OV_WHY_MAX])
+{
+    char name[48];
+    switch (kind) {
+    case OV_PERSIST_STAMP:
+        snprintf(name, sizeof(name), "stamp");
+        break;
+    case OV_PERSIST_NETWORK:
+        snprintf(name, sizeof(name), "networks/%016llx", (unsigned long long)id);
+        break;
+    case OV_PERSIST_PEER:
+        snprintf(name, sizeof(name), "peers/%010llx", (unsigned long long)id);
+        break;
+    default:
+        snprintf(why, OV_WHY_MAX, "no such kind of item: %d", (int)kind);
+        return OV_EINVAL;
+    }
+    return ov_path_join(out, s->dir, name, why);
+}
+
+int ov_state_put(const struct ov_state *s, enum ov_persist_kind kind, uint64_t id, const void *data,
+                 size_t len, char why[OV_WHY_MAX])
+{
+    char path[OV_PATH_MAX];
+    int err = item_path(s, kind, id, path, why);
+    if (err != OV_OK)
+        return err;
+    return len == 0 ? ov_file_remove(path, why) : ov_file_write(path, data, len, why);
+}
+
+/* The id that a file's name stands for: exactly `digits` lower-case hex digits. */
+static bool parse_id(const char *name, size_t digits, uint64_t *out)
+{
+    if (strlen(name) != digits || strspn(name, "0123456789abcdef") != digits)
+        return false;
+    *out = strtoull(name, NULL, 16);
+    return true;
+}
+
+struct each {
+    const struct ov_state *s;
+    enum ov_persist_kind kind;
+    void (*fn)(void *arg, enum ov_persist_kind kind, uint64_t id, const void *data, size_t len);
+    void *arg;
+    char *buf;
+};
+
+static void load_one(const struct each *e, uint64_t id)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    size_t len = 0;
+    int err = item_path(e->s, e->kind, id, path, why);
+    if (err == OV_OK)
+        err = ov_file_read(path, e->buf, OV_STATE_ITEM_MAX, &len, why);
+    if (err == OV_OK)
+        e->fn(e->arg, e->kind, id, e->buf, len);
+    else if (err != OV_ENOENT)
+        ov_log(&e->s->log, OV_LOG_WARN, "%s; it is kept, and not used", why);
+}
+
+static void load_dir(const struct each *e, const char *sub, size_t digits)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    DIR *d = ov_path_join(path, e->s->dir, sub, why) == OV_OK ? opendir(path) : NULL;
+    if (d == NULL)
+        return;
+    uint64_t id;
+    for (const struct dirent *f; (f = readdir(d)) != NULL;)
+        if (parse_id(f->d_name, digits, &id))
+            load_one(e, id);
+    closedir(d);
+}
+
+void ov_state_each(const struct ov_state *s, enum ov_persist_kind kind,
+                   void (*fn)(void *arg, enum ov_persist_kind kind, uint64_t id, const void *data,
+                              size_t len),
+                   void *arg)
+{
+    struct each e = {.s = s, .kind = kind, .fn = fn, .arg = arg, .buf = malloc(OV_STATE_ITEM_MAX)};
+    if (e.buf == NULL)
+        return;
+    if (kind == OV_PERSIST_STAMP)
+        load_one(&e, 0);
+    else if (kind == OV_PERSIST_NETWORK)
+        load_dir(&e, "networks", NETID_DIGITS);
+    else
+        load_dir(&e, "peers", ADDR_DIGITS);
+    free(e.buf);
+}
+
+uint16_t ov_state_port(const struct ov_state *s)
+{
+    char path[OV_PATH_MAX], text[32], why[OV_WHY_MAX];
+    size_t len = 0;
+    uint64_t n = 0;
+    if (ov_path_join(path, s->dir, "port", why) != OV_OK ||
+        ov_file_read(path, text, sizeof(text), &len, why) != OV_OK)
+        return 0;
+    text[strcspn(text, "\n")] = '\0';
+    return ov_text_number(text, UINT16_MAX, &n) == OV_OK ? (uint16_t)n : 0;
+}
+
+void ov_state_set_port(const struct ov_state *s, uint16_t port)
+{
+    char path[OV_PATH_MAX], text[16], why[OV_WHY_MAX];
+    int len = snprintf(text, sizeof(text), "%u\n", port);
+    if (ov_path_join(path, s->dir, "port", why) != OV_OK ||
+        ov_file_write(path, text, (size_t)len, why) != OV_OK)
+        ov_log(&s->log, OV_LOG_WARN, "the UDP port is not remembered: %s", why);
+}
+
+static int hosts_path(const struct ov_state *s, ov_netid net, char out[OV_PATH_MAX],
+                      char why[OV_WHY_MAX])
+{
+    char name[32];
+    snprintf(name, sizeof(name), "hosts/%016llx", (unsigned long long)net);
+    return ov_path_join(out, s->dir, name, why);
+}
+
+int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const struct ov_host *v, size_t n,
+                       char why[OV_WHY_MAX])
+{
+    char path[OV_PATH_MAX], text[OV_STATE_HOSTS_MAX * (OV_HOST_LABEL + 1) + 64],
+        label[OV_HOST_LABEL];
+    int err = hosts_path(s, net, path, why);
+    if (err != OV_OK)
+        return err;
+    size_t len = (size_t)snprintf(text, sizeof(text), "# servers this network was joined by\n");
+    for (size_t i = 0; i < n && i < OV_STATE_HOSTS_MAX; i++)
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", ov_host_format(&v[i], label));
+    return ov_file_write(path, text, len, why);
+}
+
+size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
+                          struct ov_host out[OV_STATE_HOSTS_MAX])
+{
+    char path[OV_PATH_MAX], text[4096], why[OV_WHY_MAX];
+    size_t len = 0, n = 0;
+    if (hosts_path(s, net, path, why) != OV_OK)
+        return 0;
+    int err = ov_file_read(path, text, sizeof(text), &len, why);
+    if (err != OV_OK && err != OV_ENOENT)
+        ov_log(&s->log, OV_LOG_WARN, "%s; it is kept, and not used", why);
+    if (err != OV_OK)
+        return 0;
+    char *save = NULL;
+    for (char *l = strtok_r(text, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
+        if (l[0] == '#' || n == OV_STATE_HOSTS_MAX)
+            continue;
+        if (ov_host_parse(l, &out[n]) == OV_OK)
+            n++;
+        else
+            ov_log(&s->log, OV_LOG_WARN, "%s: a line is no HOST[:PORT] and is not used", path);
+    }
+    return n;
+}
+
+void ov_state_drop_hosts(const struct ov_state *s, ov_netid net)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    if (hosts_path(s, net, path, why) == OV_OK && ov_file_remove(path, why) != OV_OK)
+        ov_log(&s->log, OV_LOG_WARN, "%s", why);
+}
+
+size_t ov_state_host_nets(const struct ov_state *s, ov_netid *out, size_t cap)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    size_t n = 0;
+    DIR *d = ov_path_join(path, s->dir, "hosts", why) == OV_OK ? opendir(path) : NULL;
+    if (d == NULL)
+        return 0;
+    for (const struct dirent *e; n < cap && (e = readdir(d)) != NULL;)
+        if (parse_id(e->d_name, NETID_DIGITS, &out[n]))
+            n++;
+    closedir(d);
+    return n;
+}
