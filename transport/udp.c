@@ -383,12 +383,10 @@ static void set_options(struct ov_udp *u)
         (void)set_int(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
     if (set_int(fd, SOL_SOCKET, SO_SNDBUFFORCE, SOCKET_BUFFER) != 0)
         (void)set_int(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
-    if (u->family == AF_INET) {
+    if (u->family == AF_INET)
         (void)set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
-    } else {
+    else
         (void)set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
-        (void)set_int(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
-    }
     (void)set_int(fd, SOL_UDP, UDP_GRO, 1);
     u->gso = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &probe, &len) == 0;
 }
