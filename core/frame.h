@@ -6,23 +6,23 @@
 
 #include "types.h"
 
-#define OV_ETH_LEN      14
-#define OV_ETH_IP4      0x0800
-#define OV_ETH_ARP      0x0806
-#define OV_ETH_IP6      0x86dd
-#define OV_ETH_VLAN     0x8100
-#define OV_ETH_QINQ     0x88a8
-#define OV_FRAME_MAX    (OV_ETH_LEN + 8 + 9000)
+#define OV_ETH_LEN   14
+#define OV_ETH_IP4   0x0800
+#define OV_ETH_ARP   0x0806
+#define OV_ETH_IP6   0x86dd
+#define OV_ETH_VLAN  0x8100
+#define OV_ETH_QINQ  0x88a8
+#define OV_FRAME_MAX (OV_ETH_LEN + 8 + 9000)
 
 enum ov_frame_kind {
-    OV_FRAME_OTHER,       /* any EtherType we do not look into */
+    OV_FRAME_OTHER, /* any EtherType we do not look into */
     OV_FRAME_IP4,
     OV_FRAME_IP6,
     OV_FRAME_ARP_REQUEST,
-    OV_FRAME_ARP_REPLY,   /* also gratuitous, that is a request for the sender's own address */
-    OV_FRAME_ND_SOLICIT,  /* ICMPv6 135 */
-    OV_FRAME_ND_ADVERT,   /* ICMPv6 136 */
-    OV_FRAME_MEMBERSHIP,  /* IGMP, MLD: group membership changed */
+    OV_FRAME_ARP_REPLY,  /* also gratuitous, that is a request for the sender's own address */
+    OV_FRAME_ND_SOLICIT, /* ICMPv6 135 */
+    OV_FRAME_ND_ADVERT,  /* ICMPv6 136 */
+    OV_FRAME_MEMBERSHIP, /* IGMP, MLD: group membership changed */
 };
 
 struct ov_frame_info {
@@ -30,20 +30,21 @@ struct ov_frame_info {
     uint16_t ethertype; /* behind VLAN tags */
     uint8_t tags;       /* VLAN tags, 0..2 */
     enum ov_frame_kind kind;
-    struct ov_ip src_ip;    /* IP source, ARP sender (as claimed, so 0.0.0.0 and :: too), or none (family 0) */
+    struct ov_ip
+        src_ip; /* IP source, ARP sender (as claimed, so 0.0.0.0 and :: too), or none (family 0) */
     struct ov_ip dst_ip;    /* IP destination, ARP target */
     struct ov_ip target;    /* ND target */
     struct ov_mac link_mac; /* ARP sender hardware address, or ND's link-layer option */
     bool has_link_mac;
 };
 
-/* OV_EINVAL: malformed, or neighbour discovery that RFC 4861 section 7.1 has every receiver discard.
- * Extension headers are walked, so that ND cannot hide behind them. Checksums are not looked at: a
- * frame from the TAP may not have its own yet. */
+/* OV_EINVAL: malformed, or neighbour discovery that RFC 4861 section 7.1 has every receiver
+ * discard. Extension headers are walked, so that ND cannot hide behind them. Checksums are not
+ * looked at: a frame from the TAP may not have its own yet. */
 OV_CHECK int ov_frame_parse(const uint8_t *frame, size_t len, struct ov_frame_info *out);
 
-/* The answer to an ARP request or a neighbour solicitation `req` (as parsed from `frame`), telling that
- * `ip` is at `mac`. Returns the length of the frame in `out`, or OV_EINVAL when req is neither
+/* The answer to an ARP request or a neighbour solicitation `req` (as parsed from `frame`), telling
+ * that `ip` is at `mac`. Returns the length of the frame in `out`, or OV_EINVAL when req is neither
  * or is VLAN-tagged. */
 #define OV_ANSWER_MAX 96
 OV_CHECK int ov_frame_answer(const struct ov_frame_info *req, const struct ov_ip *ip,

@@ -27,7 +27,7 @@ static inline struct ov_key ov_key_u64(uint64_t v)
 struct ov_key ov_key_ip(const struct ov_ip *ip);
 
 void ov_map_init(struct ov_map *m, size_t max, const uint8_t seed[16]);
-void ov_map_free(struct ov_map *m); /* frees the table, not the values */
+void ov_map_free(struct ov_map *m);                        /* frees the table, not the values */
 void *ov_map_get(const struct ov_map *m, struct ov_key k); /* NULL when absent */
 /* Insert or replace. OV_EFULL at the maximum, OV_ENOMEM; `value` must not be NULL. */
 OV_CHECK int ov_map_put(struct ov_map *m, struct ov_key k, void *value);

@@ -11,11 +11,12 @@ struct ov_bucket {
     uint64_t tokens_ns; /* tokens x 1e9, so that slow rates lose nothing */
     ov_time last;
 };
-void ov_bucket_init(struct ov_bucket *b, uint64_t rate, uint64_t burst, ov_time now); /* starts full */
+void ov_bucket_init(struct ov_bucket *b, uint64_t rate, uint64_t burst,
+                    ov_time now);                                       /* starts full */
 bool ov_bucket_take(struct ov_bucket *b, uint64_t tokens, ov_time now); /* all of them or none */
 
-/* Buckets by source address: IPv4 by /32, IPv6 by /64. Bounded: at `max` sources the one least recently
- * used is evicted. */
+/* Buckets by source address: IPv4 by /32, IPv6 by /64. Bounded: at `max` sources the one least
+ * recently used is evicted. */
 struct ov_ratelimit;
 struct ov_ratelimit *ov_ratelimit_new(size_t max, uint64_t rate, uint64_t burst,
                                       const uint8_t seed[16]);

@@ -15,8 +15,8 @@ struct ov_replay {
 void ov_replay_init(struct ov_replay *w);
 /* Would `counter` be accepted? Cheap look before the cryptography; changes nothing. */
 bool ov_replay_check(const struct ov_replay *w, uint64_t counter);
-/* Accept an authenticated counter: OV_EREPLAY when seen or older than the window. UINT64_MAX is never
- * accepted. */
+/* Accept an authenticated counter: OV_EREPLAY when seen or older than the window. UINT64_MAX is
+ * never accepted. */
 OV_CHECK int ov_replay_accept(struct ov_replay *w, uint64_t counter);
 
 #endif

@@ -25,10 +25,11 @@ struct ov_timers {
 void ov_timers_init(struct ov_timers *ts);
 void ov_timers_free(struct ov_timers *ts); /* stops all that still run */
 void ov_timer_init(struct ov_timer *t, void (*fn)(void *arg, ov_time now), void *arg);
-/* Make room for `n` more running timers ahead of time, so that starting them cannot fail. OV_ENOMEM. */
+/* Make room for `n` more running timers ahead of time, so that starting them cannot fail.
+ * OV_ENOMEM. */
 OV_CHECK int ov_timers_reserve(struct ov_timers *ts, size_t n);
-/* Start, or move, to `when`; OV_NEVER stops. Where room was not reserved it is made here, and running
- * out of memory is then fatal (asserted). */
+/* Start, or move, to `when`; OV_NEVER stops. Where room was not reserved it is made here, and
+ * running out of memory is then fatal (asserted). */
 void ov_timer_start(struct ov_timers *ts, struct ov_timer *t, ov_time when);
 void ov_timer_stop(struct ov_timers *ts, struct ov_timer *t);
 bool ov_timer_active(const struct ov_timer *t);

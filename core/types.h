@@ -1,7 +1,8 @@
 /* types: the words of the overlay as C types, and their text forms.
  *
  * All text parsers take NUL-terminated text, consume it whole, and leave *out alone on error. All
- * formatters write a NUL-terminated string into a buffer of the stated OV_*_TEXT size and return it. */
+ * formatters write a NUL-terminated string into a buffer of the stated OV_*_TEXT size and return
+ * it. */
 #ifndef OV_CORE_TYPES_H
 #define OV_CORE_TYPES_H
 
@@ -11,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Monotonic time in nanoseconds. Zero is "never" for instants. OV_NEVER as a deadline is "not at all". */
+/* Monotonic time in nanoseconds. Zero is "never" for instants. OV_NEVER as a deadline is "not at
+ * all". */
 typedef uint64_t ov_time;
 #define OV_NEVER UINT64_MAX
 #define OV_MS    ((ov_time)1000000)
@@ -25,7 +27,8 @@ typedef uint64_t ov_addr;
 #define OV_ADDR_MASK 0xffffffffffull
 #define OV_ADDR_TEXT 11
 
-/* A network id: the controller's address (high 40 bits) and 24 bits of its choice; 16 hex digits. */
+/* A network id: the controller's address (high 40 bits) and 24 bits of its choice; 16 hex digits.
+ */
 typedef uint64_t ov_netid;
 #define OV_NETID_TEXT 17
 
@@ -56,7 +59,8 @@ struct ov_endpoint {
 };
 #define OV_ENDPOINT_TEXT 68 /* 192.0.2.1:4793, [2001:db8::1]:4793 */
 
-/* An address is valid unless it is zero, above 40 bits, or starts with the reserved 0x00 or 0xff. */
+/* An address is valid unless it is zero, above 40 bits, or starts with the reserved 0x00 or 0xff.
+ */
 bool ov_addr_valid(ov_addr a);
 const char *ov_addr_format(ov_addr a, char out[OV_ADDR_TEXT]);
 OV_CHECK int ov_addr_parse(const char *text, ov_addr *out);
