@@ -9,9 +9,9 @@
 
 #include "crypto.h"
 
-#define OV_MAC_LEN          16
-#define OV_MACS_LEN         32 /* mac1 || mac2, the end of both handshake messages */
-#define OV_COOKIE_REPLY_LEN (24 + 16 + OV_TAG_LEN) /* nonce, sealed cookie */
+#define OV_MAC_LEN            16
+#define OV_MACS_LEN           32 /* mac1 || mac2, the end of both handshake messages */
+#define OV_COOKIE_REPLY_LEN   (24 + 16 + OV_TAG_LEN) /* nonce, sealed cookie */
 #define OV_COOKIE_SECRET_LIFE (120 * OV_SEC)
 
 /* Responder. One for each node. */

@@ -2,9 +2,10 @@
  *
  * All three are Ed25519-signed by the controller under separate domains ("ovpn certificate v1",
  * "ovpn network v1", "ovpn revocation v1"), over every byte before the signature. Decoding checks
- * shape only; verify checks the signature and that the network is the controller's (OV_EAUTH), so the
- * controller's identity must have been checked. Unknown flag and permission bits are kept and ignored.
- * All decoders: OV_EVERSION, OV_ETRUNC, OV_EINVAL; *out is undefined after an error. Timestamps are the controller's wall clock and are only ever compared with each other. */
+ * shape only; verify checks the signature and that the network is the controller's (OV_EAUTH), so
+ * the controller's identity must have been checked. Unknown flag and permission bits are kept and
+ * ignored. All decoders: OV_EVERSION, OV_ETRUNC, OV_EINVAL; *out is undefined after an error.
+ * Timestamps are the controller's wall clock and are only ever compared with each other. */
 #ifndef OV_CORE_CREDENTIAL_H
 #define OV_CORE_CREDENTIAL_H
 
@@ -13,7 +14,7 @@
 #define OV_CERT_ADDRS_MAX 8
 #define OV_CERT_MAX       512 /* encoded bytes */
 enum ov_perm {
-    OV_PERM_BRIDGE = 1 << 0,    /* may send frames from MACs and IPs that are not its own */
+    OV_PERM_BRIDGE = 1 << 0, /* may send frames from MACs and IPs that are not its own */
 };
 
 /* {u8 version=1, u64 netid, u40 member address, identity 72, u64 timestamp, u16 permissions, u8 n,
@@ -36,22 +37,23 @@ OV_CHECK int ov_cert_verify(const uint8_t *in, size_t len, const struct ov_ident
                             struct ov_cert *out);
 /* Shape only, signature unchecked: to learn the netid and member before the key is known. */
 OV_CHECK int ov_cert_decode(const uint8_t *in, size_t len, struct ov_cert *out);
-/* Agreement is relative: two certificates agree when their timestamps differ by at most `window_s`. */
+/* Agreement is relative: two certificates of one network agree when their timestamps differ by at
+ * most `window_s`. */
 bool ov_cert_agree(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s);
 bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip);
 
-#define OV_NET_NAME_MAX   64 /* with NUL */
-#define OV_NET_ROUTES_MAX 32
-#define OV_NET_ROOTS_MAX  8
-#define OV_NET_DNS_MAX    4
+#define OV_NET_NAME_MAX       64 /* with NUL */
+#define OV_NET_ROUTES_MAX     32
+#define OV_NET_ROOTS_MAX      8
+#define OV_NET_DNS_MAX        4
 #define OV_ROOT_ENDPOINTS_MAX 4
-#define OV_CONFIG_MAX     4096 /* encoded bytes */
-#define OV_MTU_MIN        1280
-#define OV_MTU_MAX        9000
-#define OV_MTU_DEFAULT    1344 /* never fragments on a 1492-byte IPv6 path through a relay */
-#define OV_WINDOW_MIN     1
-#define OV_WINDOW_DEFAULT 86400
-#define OV_WINDOW_MAX     31536000
+#define OV_CONFIG_MAX         4096 /* encoded bytes */
+#define OV_MTU_MIN            1280
+#define OV_MTU_MAX            9000
+#define OV_MTU_DEFAULT        1344 /* never fragments on a 1492-byte IPv6 path through a relay */
+#define OV_WINDOW_MIN         1
+#define OV_WINDOW_DEFAULT     86400
+#define OV_WINDOW_MAX         31536000
 
 enum ov_net_flag {
     OV_NET_CHECK_IP = 1 << 0,  /* a frame's source IP must be in the sender's certificate */
@@ -69,9 +71,9 @@ struct ov_net_root {
     struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
 };
 
-/* {u8 version=1, u64 netid, u64 revision, u64 timestamp, text name, u16 flags, u16 mtu, u32 window_s,
- *  u32 multicast_limit, u8 nroutes, (prefix dst, ip via)..., u8 ndns, text domain, ip..., u8 nroots,
- *  (u40 addr, identity, u8 n, endpoint...)..., signature} */
+/* {u8 version=1, u64 netid, u64 revision, u64 timestamp, text name, u16 flags, u16 mtu,
+ *  u32 window_s, u32 multicast_limit, u8 nroutes, (prefix dst, ip via)..., u8 ndns, text domain,
+ *  ip..., u8 nroots, (u40 addr, identity, u8 n, endpoint...)..., signature} */
 struct ov_net_config {
     ov_netid netid;
     uint64_t revision; /* monotonic: a lower one is refused */

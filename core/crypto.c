@@ -74,7 +74,7 @@ int ov_dh(const struct ov_dh_secret *sec, const struct ov_dh_public *pub, uint8_
 void ov_sign_from_seed(const uint8_t seed[32], struct ov_sign_public *pub,
                        struct ov_sign_secret *sec)
 {
-    crypto_sign_seed_keypair(pub->b, sec->b, seed);
+    crypto_sign_ed25519_seed_keypair(pub->b, sec->b, seed);
 }
 
 /* Domain, its NUL and the message in one piece, as Ed25519 reads it twice. */

@@ -2,11 +2,13 @@
  *
  * One 32-byte seed gives an X25519 and an Ed25519 key pair by domain-separated keyed BLAKE2b. The
  * public identity is both public keys and a proof-of-work nonce; the 40-bit address is taken from a
- * memory-hard hash (Argon2id) of the public identity, whose first bits must be zero. The short address is a
- * look-up hint and never authenticates: everything is bound to the 72 public bytes.
+ * memory-hard hash (Argon2id) of the public identity, whose first bits must be zero. The short
+ * address is a look-up hint and never authenticates: everything is bound to the 72 public bytes.
  *
- *     work = Argon2id(x_pub || ed_pub || nonce, salt "ovpn address v1\0", 1 pass, mem_kib)   (32 bytes)
- *     valid when the first `bits` bits of work are zero and the address, work[8..12], is not reserved */
+ *     work = Argon2id(x_pub || ed_pub || nonce, salt "ovpn address v1\0", 1 pass, mem_kib)
+ *
+ * is 32 bytes, and valid when its first `bits` bits are zero and the address, work[8..12], is not
+ * reserved. */
 #ifndef OV_CORE_IDENTITY_H
 #define OV_CORE_IDENTITY_H
 

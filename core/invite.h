@@ -1,8 +1,11 @@
 /* invite: the one line that joins and is admitted in one step.
  *
  * Text: "ovpn1" and then base32 (RFC 4648 alphabet, lower case, no padding) of
- *     {u8 version=1, u64 netid, identity 72 of the controller, secret 16, u8 n, (text host, u16 port) x n,
+ *
+ *     {u8 version=1, u64 netid, identity 72 of the controller, secret 16,
+ *      u8 n, (text host, u16 port) x n,
  *      checksum 4: first bytes of BLAKE2b-128 over all before}
+ *
  * so a mistyped letter is told from a used invite. It carries the controller's full key. */
 #ifndef OV_CORE_INVITE_H
 #define OV_CORE_INVITE_H

@@ -1,8 +1,9 @@
 /* wire: every byte that leaves a node, its types, sizes and limits. docs/protocol.md draws them.
  *
- * Two layers: *datagrams* are what a UDP socket carries, *messages* are what travels sealed in a DATA
- * datagram. Encoders write into an ov_writer and let it fail stickily; decoders check shape, ranges
- * and full consumption (OV_ETRUNC, OV_EINVAL), never signatures. Decoded slices point into the input. */
+ * Two layers: *datagrams* are what a UDP socket carries, *messages* are what travels sealed in a
+ * DATA datagram. Encoders write into an ov_writer and let it fail stickily; decoders check shape,
+ * ranges and full consumption (OV_ETRUNC, OV_EINVAL), never signatures. Decoded slices point into
+ * the input. */
 #ifndef OV_CORE_WIRE_H
 #define OV_CORE_WIRE_H
 
@@ -43,7 +44,8 @@ struct ov_initiation {
 void ov_initiation_encode(const struct ov_initiation *p, uint8_t out[OV_INITIATION_PAYLOAD]);
 OV_CHECK int ov_initiation_decode(const uint8_t in[OV_INITIATION_PAYLOAD], struct ov_initiation *p);
 
-/* RESPONSE: u8 type, 3 zero, u32 sender, u32 receiver, noise message 2 (payload below), mac1, mac2. */
+/* RESPONSE: u8 type, 3 zero, u32 sender, u32 receiver, noise message 2 (payload below), mac1,
+ * mac2. */
 struct ov_response {
     uint8_t aead; /* the chosen one */
     uint8_t caps;
@@ -57,14 +59,15 @@ OV_CHECK int ov_response_decode(const uint8_t in[OV_RESPONSE_PAYLOAD], struct ov
 /* COOKIE: u8 type, 3 zero, u32 receiver (the sender index of what it answers), cookie reply. */
 #define OV_COOKIE_LEN (8 + OV_COOKIE_REPLY_LEN)
 
-/* DATA: u8 type, 3 zero, u32 receiver, u64 counter, sealed message with tag. The 16 header bytes are
- * the associated data. An empty message is a keepalive. */
+/* DATA: u8 type, 3 zero, u32 receiver, u64 counter, sealed message with tag. The 16 header bytes
+ * are the associated data. An empty message is a keepalive. */
 #define OV_DATA_HEADER   16
 #define OV_DATA_OVERHEAD (OV_DATA_HEADER + OV_TAG_LEN)
 
-/* RELAY: u8 type, u8 relayed (0 towards the root, 1 from it), 2 zero, u32 receiver, u64 counter, u40 address, 3 zero, tag 16, inner datagram. Towards the root
- * `address` is the destination, from the root it is the source. The tag is SipHash-2-4-128 of the
- * 24 bytes before it under the hop session's relay key: the payload is not touched. */
+/* RELAY: u8 type, u8 relayed (0 towards the root, 1 from it), 2 zero, u32 receiver, u64 counter,
+ * u40 address, 3 zero, tag 16, inner datagram. Towards the root `address` is the destination, from
+ * the root it is the source. The tag is SipHash-2-4-128 of the 24 bytes before it under the hop
+ * session's relay key: the payload is not touched. */
 #define OV_RELAY_HEADER 40
 #define OV_RELAY_TAG_AT 24
 struct ov_relay {
@@ -94,12 +97,12 @@ OV_CHECK int ov_iam_decode(const uint8_t *in, size_t len, struct ov_iam *i);
 /* OPENER: 4 random bytes with a low TTL; too short to be anything else, never answered. */
 #define OV_OPENER_LEN 4
 
-#define OV_DATAGRAM_MIN  OV_DATA_OVERHEAD /* shorter ones are dropped unseen */
-#define OV_DATAGRAM_MAX  9216 /* the largest datagram we ever send or take */
+#define OV_DATAGRAM_MIN OV_DATA_OVERHEAD /* shorter ones are dropped unseen */
+#define OV_DATAGRAM_MAX 9216             /* the largest datagram we ever send or take */
 /* UDP payload that fits wherever IPv6 over PPPoE does: 1492 - 40 - 8. */
 #define OV_PATH_MTU_SAFE 1444
 /* ...and the least that IPv6 guarantees: 1280 - 40 - 8. */
-#define OV_PATH_MTU_MIN  1232
+#define OV_PATH_MTU_MIN 1232
 
 /* ---- messages (inside DATA) ---- */
 
@@ -135,10 +138,11 @@ struct ov_slice {
 #define OV_MSG_FRAME_HEADER 10
 void ov_msg_frame_header(ov_netid net, uint8_t out[OV_MSG_FRAME_HEADER]);
 /* `in` is after the type byte. OV_EINVAL for unknown flags. */
-OV_CHECK int ov_msg_frame_decode(const uint8_t *in, size_t len, ov_netid *net, struct ov_slice *frame);
+OV_CHECK int ov_msg_frame_decode(const uint8_t *in, size_t len, ov_netid *net,
+                                 struct ov_slice *frame);
 
-/* FRAGMENT: a piece of a message that is larger than the path takes. u8 type, u16 id, u16 offset, u16 total,
- * bytes. offset + bytes <= total <= OV_MESSAGE_MAX; at most OV_FRAGMENTS_MAX pieces. */
+/* FRAGMENT: a piece of a message that is larger than the path takes. u8 type, u16 id, u16 offset,
+ * u16 total, bytes. offset + bytes <= total <= OV_MESSAGE_MAX; at most OV_FRAGMENTS_MAX pieces. */
 #define OV_MSG_FRAGMENT_HEADER 7
 #define OV_FRAGMENTS_MAX       16
 struct ov_msg_fragment {
@@ -184,8 +188,9 @@ OV_CHECK int ov_msg_whois_decode(const uint8_t *in, size_t len, struct ov_msg_wh
 void ov_msg_identity_encode(struct ov_writer *w, const struct ov_msg_identity *m);
 OV_CHECK int ov_msg_identity_decode(const uint8_t *in, size_t len, struct ov_msg_identity *m);
 
-/* PUNCH: u64 nonce, u8 flags, u8 round, u16 delay_ms (start probing after it), u8 mapping, u8 filtering, u8 n,
- * (u8 kind, endpoint) x n. Travels by relay; the answer is a PUNCH with ACK and the same nonce. */
+/* PUNCH: u64 nonce, u8 flags, u8 round, u16 delay_ms (start probing after it), u8 mapping, u8
+ * filtering, u8 n, (u8 kind, endpoint) x n. Travels by relay; the answer is a PUNCH with ACK and
+ * the same nonce. */
 enum ov_punch_flag { OV_PUNCH_ACK = 1 << 0 };
 enum ov_candidate_kind {
     OV_CANDIDATE_LOCAL = 1,     /* an interface address */
@@ -209,8 +214,8 @@ struct ov_msg_punch {
 void ov_msg_punch_encode(struct ov_writer *w, const struct ov_msg_punch *m);
 OV_CHECK int ov_msg_punch_decode(const uint8_t *in, size_t len, struct ov_msg_punch *m);
 
-/* NET_REQUEST (node to controller): u64 netid, u64 revision and u64 timestamp it has (0: none), text host
- * name, u8 secret length (0 or 16), secret. */
+/* NET_REQUEST (node to controller): u64 netid, u64 revision and u64 timestamp it has (0: none),
+ * text host name, u8 secret length (0 or 16), secret. */
 struct ov_msg_net_request {
     ov_netid netid;
     uint64_t have_revision;
@@ -222,14 +227,14 @@ struct ov_msg_net_request {
 void ov_msg_net_request_encode(struct ov_writer *w, const struct ov_msg_net_request *m);
 OV_CHECK int ov_msg_net_request_decode(const uint8_t *in, size_t len, struct ov_msg_net_request *m);
 
-/* NET_REPLY: u64 netid, u8 status, text member name, u16 + configuration blob, u16 + certificate blob
- * (both empty unless OV_NET_OK). */
+/* NET_REPLY: u64 netid, u8 status, text member name, u16 + configuration blob, u16 + certificate
+ * blob (both empty unless OV_NET_OK). */
 enum ov_net_status {
     OV_NET_OK = 0,
-    OV_NET_PENDING = 1,        /* known, waiting for the owner's admission */
-    OV_NET_DENIED = 2,         /* was cut off */
-    OV_NET_NOT_FOUND = 3,      /* no such network here */
-    OV_NET_BAD_INVITE = 4,     /* invite unknown */
+    OV_NET_PENDING = 1,    /* known, waiting for the owner's admission */
+    OV_NET_DENIED = 2,     /* was cut off */
+    OV_NET_NOT_FOUND = 3,  /* no such network here */
+    OV_NET_BAD_INVITE = 4, /* invite unknown */
     OV_NET_USED_INVITE = 5,
     OV_NET_EXPIRED_INVITE = 6,
     OV_NET_POOL_EXHAUSTED = 7, /* no address left to give */
@@ -264,8 +269,8 @@ void ov_msg_revoke_encode(struct ov_writer *w, const uint8_t blob[OV_REVOCATION_
 void ov_msg_net_bye_encode(struct ov_writer *w, ov_netid net);
 OV_CHECK int ov_msg_net_bye_decode(const uint8_t *in, size_t len, ov_netid *net);
 
-/* ANNOUNCE (member to directory, that is to roots and the controller): identity 72 of the controller,
- * u16 + certificate blob, u8 n, MAC x n. A NET_BYE withdraws it. */
+/* ANNOUNCE (member to directory, that is to roots and the controller): identity 72 of the
+ * controller, u16 + certificate blob, u8 n, MAC x n. A NET_BYE withdraws it. */
 struct ov_msg_announce {
     struct ov_identity controller; /* unproven */
     struct ov_slice cert;
@@ -275,9 +280,9 @@ struct ov_msg_announce {
 void ov_msg_announce_encode(struct ov_writer *w, const struct ov_msg_announce *m);
 OV_CHECK int ov_msg_announce_decode(const uint8_t *in, size_t len, struct ov_msg_announce *m);
 
-/* LOOKUP (member to directory): u64 netid, u8 kind, key, u64 version (0, or the one last FOUND: then
- * "unchanged" may be the answer), u40 after (paging).
- * FOUND: the same key, u64 version, u8 flags, u8 n, (u16 + certificate blob) x n, ordered by address. */
+/* LOOKUP (member to directory): u64 netid, u8 kind, key, u64 version (0, or the one last FOUND:
+ * then "unchanged" may be the answer), u40 after (paging). FOUND: the same key, u64 version, u8
+ * flags, u8 n, (u16 + certificate blob) x n, ordered by address. */
 enum ov_lookup_kind {
     OV_LOOKUP_IP = 1,     /* key: ip */
     OV_LOOKUP_GROUP = 2,  /* key: MAC; ff:ff:ff:ff:ff:ff is every member */

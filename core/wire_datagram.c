@@ -17,13 +17,12 @@ void ov_initiation_encode(const struct ov_initiation *p, uint8_t out[OV_INITIATI
     ov_writer_u64(&w, p->stamp);
     ov_writer_u8(&w, p->aeads);
     ov_writer_u8(&w, p->caps);
-    ov_writer_zero(&w, 2);
+    ov_writer_u16(&w, p->boot);
 }
 
 int ov_initiation_decode(const uint8_t in[OV_INITIATION_PAYLOAD], struct ov_initiation *p)
 {
     struct ov_reader r;
-    uint16_t reserved;
 
     ov_reader_init(&r, in, OV_INITIATION_PAYLOAD);
     ov_reader_copy(&r, p->sign.b, sizeof(p->sign.b));
@@ -31,28 +30,26 @@ int ov_initiation_decode(const uint8_t in[OV_INITIATION_PAYLOAD], struct ov_init
     p->stamp = ov_reader_u64(&r);
     p->aeads = ov_reader_u8(&r);
     p->caps = ov_reader_u8(&r);
-    reserved = ov_reader_u16(&r);
+    p->boot = ov_reader_u16(&r);
     if (!ov_reader_done(&r))
         return OV_ETRUNC;
     /* ChaCha20-Poly1305 is what everybody has, so that there is always a common one. */
-    if (reserved != 0 || !(p->aeads & 1 << OV_AEAD_CHACHA20POLY1305))
-        return OV_EINVAL;
-    return OV_OK;
+    return p->aeads & 1 << OV_AEAD_CHACHA20POLY1305 ? OV_OK : OV_EINVAL;
 }
 
 void ov_response_encode(const struct ov_response *p, uint8_t out[OV_RESPONSE_PAYLOAD])
 {
     out[0] = p->aead;
     out[1] = p->caps;
-    out[2] = out[3] = 0;
+    out[2] = (uint8_t)(p->boot >> 8);
+    out[3] = (uint8_t)p->boot;
 }
 
 int ov_response_decode(const uint8_t in[OV_RESPONSE_PAYLOAD], struct ov_response *p)
 {
     p->aead = in[0];
     p->caps = in[1];
-    if (in[2] != 0 || in[3] != 0)
-        return OV_EINVAL;
+    p->boot = (uint16_t)(in[2] << 8 | in[3]);
     if (p->aead != OV_AEAD_CHACHA20POLY1305 && p->aead != OV_AEAD_AES256GCM)
         return OV_EINVAL;
     return OV_OK;
@@ -66,7 +63,8 @@ void ov_relay_encode(const struct ov_relay *r, const uint8_t key[16], uint8_t ou
 
     ov_writer_init(&w, out, OV_RELAY_HEADER);
     ov_writer_u8(&w, OV_WIRE_RELAY);
-    ov_writer_zero(&w, 3);
+    ov_writer_u8(&w, r->relayed);
+    ov_writer_zero(&w, 2);
     ov_writer_u32(&w, r->receiver);
     ov_writer_u64(&w, r->counter);
     ov_writer_u40(&w, r->addr);
@@ -80,8 +78,10 @@ int ov_relay_decode(const uint8_t *in, size_t len, struct ov_relay *r)
 
     if (len < OV_RELAY_HEADER + OV_DATAGRAM_MIN)
         return OV_ETRUNC;
-    if (in[0] != OV_WIRE_RELAY || memcmp(in + 1, zero, 3) != 0 || memcmp(in + 21, zero, 3) != 0)
+    if (in[0] != OV_WIRE_RELAY || in[1] > 1 || memcmp(in + 2, zero, 2) != 0 ||
+        memcmp(in + 21, zero, 3) != 0)
         return OV_EINVAL;
+    r->relayed = in[1] != 0;
     r->receiver = ov_load32(in + 4);
     r->counter = ov_load64(in + 8);
     r->addr = ov_load64(in + 16) >> 24;
