@@ -37,7 +37,8 @@ void ov_complain(const char *message, const char *hint);
 /* Print for programs. */
 void ov_json_print(const json_t *json);
 
-/* Members of an object, with a value for when they are missing, null or of another type. */
+/* Members of an object, with a value for when they are missing, null or of another type; a text
+ * also when it is empty. */
 const char *ov_json_text(const json_t *object, const char *key, const char *otherwise);
 double ov_json_number(const json_t *object, const char *key, double otherwise);
 bool ov_json_flag(const json_t *object, const char *key);

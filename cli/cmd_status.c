@@ -49,9 +49,18 @@ static void print_root_advice(const json_t *s, size_t roots)
            ov_json_number(s, "udp_port", 0));
 }
 
+static void add_state(struct ov_table *t, const json_t *root)
+{
+    const char *problem = ov_json_text(root, "problem", "");
+
+    ov_table_addf(t, "%s%s%s%s", ov_json_flag(root, "online") ? "online" : "offline",
+                  ov_json_flag(root, "online") && !ov_json_flag(root, "relay") ? ", no relay" : "",
+                  *problem ? ": " : "", problem);
+}
+
 static void print_roots(const json_t *s)
 {
-    static const char *const heads[] = {"ROOT", "ADDRESS", "STATE", ">RTT", "SEES US AS", "", NULL};
+    static const char *const heads[] = {"ROOT", "ADDRESS", ">RTT", "SEES US AS", "STATE", NULL};
     const json_t *roots = json_object_get(s, "roots");
     bool is_root = false, any_online = false;
     struct ov_table t;
@@ -66,11 +75,9 @@ static void print_roots(const json_t *s)
         any_online = any_online || online;
         ov_table_add(&t, ov_json_text(r, "host", ""));
         ov_table_add(&t, ov_json_text(r, "address", ""));
-        ov_table_add(&t, online ? (ov_json_flag(r, "relay") ? "online" : "online, no relay")
-                                : "offline");
         ov_table_add(&t, ov_text_ms(online ? ov_json_number(r, "rtt_ms", -1) : -1, unit));
         ov_table_add(&t, ov_json_text(r, "seen_as", ""));
-        ov_table_add(&t, ov_json_text(r, "problem", " "));
+        add_state(&t, r);
     }
     if (json_array_size(roots)) {
         putchar('\n');
@@ -88,18 +95,20 @@ static void print_roots(const json_t *s)
 static void print_traffic(const json_t *s)
 {
     const json_t *t = json_object_get(s, "traffic");
-    char rx[OV_TEXT_UNIT], tx[OV_TEXT_UNIT], relayed[OV_TEXT_UNIT];
+    char unit[OV_TEXT_UNIT];
 
-    printf("\n%.0f networks, %.0f peers, %.0f of them with a session\n",
-           ov_json_number(s, "networks", 0), ov_json_number(s, "peers", 0),
+    printf("\nnetworks  %.0f\n", ov_json_number(s, "networks", 0));
+    printf("peers     %.0f, %.0f with a session\n", ov_json_number(s, "peers", 0),
            ov_json_number(s, "sessions", 0));
-    printf(
-        "received %s in %.0f datagrams, sent %s in %.0f\n",
-        ov_text_bytes(ov_json_number(t, "rx_bytes", 0), rx), ov_json_number(t, "rx_datagrams", 0),
-        ov_text_bytes(ov_json_number(t, "tx_bytes", 0), tx), ov_json_number(t, "tx_datagrams", 0));
+    printf("received  %s in %.0f datagrams\n",
+           ov_text_bytes(ov_json_number(t, "rx_bytes", 0), unit),
+           ov_json_number(t, "rx_datagrams", 0));
+    printf("sent      %s in %.0f datagrams\n",
+           ov_text_bytes(ov_json_number(t, "tx_bytes", 0), unit),
+           ov_json_number(t, "tx_datagrams", 0));
     if (ov_json_number(t, "relayed_datagrams", 0) > 0)
-        printf("relayed %s in %.0f datagrams for others\n",
-               ov_text_bytes(ov_json_number(t, "relayed_bytes", 0), relayed),
+        printf("relayed   %s in %.0f datagrams, for others\n",
+               ov_text_bytes(ov_json_number(t, "relayed_bytes", 0), unit),
                ov_json_number(t, "relayed_datagrams", 0));
 }
 

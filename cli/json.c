@@ -13,7 +13,7 @@ const char *ov_json_text(const json_t *object, const char *key, const char *othe
 {
     const char *text = json_string_value(json_object_get(object, key));
 
-    return text ? text : otherwise;
+    return text && *text ? text : otherwise;
 }
 
 double ov_json_number(const json_t *object, const char *key, double otherwise)

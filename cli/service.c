@@ -73,6 +73,7 @@ int ov_cmd_service(int argc, char **argv)
     if (s == NULL)
         return OV_EXIT_FAILED;
     int err = gather(&sw, line.state, s, why);
+    code = err == OV_OK ? OV_EXIT_FAILED : OV_EXIT_USAGE; /* trying again does not help */
     if (err == OV_OK && sw.check)
         printf("the settings are good\n");
     else if (err == OV_OK)
@@ -80,5 +81,5 @@ int ov_cmd_service(int argc, char **argv)
     if (err != OV_OK)
         fprintf(stderr, "ovpn service: %s\n", why);
     free(s);
-    return err == OV_OK ? OV_EXIT_OK : OV_EXIT_FAILED;
+    return err == OV_OK ? OV_EXIT_OK : code;
 }

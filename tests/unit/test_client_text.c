@@ -210,13 +210,14 @@ static void paths_are_escaped(void **state)
 
 static void json_members(void **state)
 {
-    json_t *o = json_pack("{s:s,s:f,s:n,s:b,s:[s,s],s:[{s:s}]}", "t", "x", "n", 1.5, "null", "b", 1,
-                          "a", "1", "2", "o", "name", "dorm");
+    json_t *o = json_pack("{s:s,s:s,s:f,s:n,s:b,s:[s,s],s:[{s:s}]}", "t", "x", "empty", "", "n",
+                          1.5, "null", "b", 1, "a", "1", "2", "o", "name", "dorm");
     char *joined;
     (void)state;
 
     assert_string_equal(ov_json_text(o, "t", "-"), "x");
     assert_string_equal(ov_json_text(o, "null", "-"), "-");
+    assert_string_equal(ov_json_text(o, "empty", "-"), "-");
     assert_string_equal(ov_json_text(o, "n", "-"), "-");
     assert_string_equal(ov_json_text(NULL, "n", "-"), "-");
     assert_true(ov_json_number(o, "n", 0) == 1.5);
