@@ -30,8 +30,7 @@ struct ov_frame_info {
     uint16_t ethertype; /* behind VLAN tags */
     uint8_t tags;       /* VLAN tags, 0..2 */
     enum ov_frame_kind kind;
-    struct ov_ip
-        src_ip; /* IP source, ARP sender (as claimed, so 0.0.0.0 and :: too), or none (family 0) */
+    struct ov_ip src_ip;    /* IP source, ARP sender, or none (family 0); 0.0.0.0 and :: are kept */
     struct ov_ip dst_ip;    /* IP destination, ARP target */
     struct ov_ip target;    /* ND target */
     struct ov_mac link_mac; /* ARP sender hardware address, or ND's link-layer option */
