@@ -82,25 +82,22 @@ void ov_client_close(struct ov_client *c)
     free(c);
 }
 
-char *ov_client_path(const char *piece, ...)
+char *ov_client_path_of(const char *const *pieces)
 {
     char *path = NULL;
     size_t size;
     FILE *f = open_memstream(&path, &size);
-    va_list ap;
 
     if (!f)
         abort();
     fputs("/v1", f);
-    va_start(ap, piece);
-    for (; piece; piece = va_arg(ap, const char *)) {
-        char *escaped = curl_easy_escape(NULL, piece, 0);
+    for (; *pieces; pieces++) {
+        char *escaped = curl_easy_escape(NULL, *pieces, 0);
         if (!escaped)
             abort();
         fprintf(f, "/%s", escaped);
         curl_free(escaped);
     }
-    va_end(ap);
     if (fclose(f) != 0)
         abort();
     return path;
@@ -285,7 +282,7 @@ int ov_client_network(struct ov_client *c, const char *which, json_t **out)
 {
     json_t *reply = NULL, *networks, *net, *found = NULL;
     size_t i, n = 0;
-    int code = ov_client_get(c, ov_client_path("networks", NULL), &reply);
+    int code = ov_client_get(c, ov_client_path("networks"), &reply);
 
     if (code != OV_EXIT_OK)
         return code;

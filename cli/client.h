@@ -8,7 +8,6 @@
 #include "options.h"
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 struct ov_client;
@@ -17,8 +16,9 @@ struct ov_client;
 int ov_client_open(const struct ov_command_line *line, struct ov_client **out);
 void ov_client_close(struct ov_client *c); /* NULL is fine */
 
-/* A request path from its pieces, which are escaped; ends with NULL. free() it. */
-char *ov_client_path(const char *piece, ...) __attribute__((sentinel));
+/* A request path from its pieces, which are escaped; a NULL among them ends it early. free() it. */
+#define ov_client_path(...) ov_client_path_of((const char *const[]){__VA_ARGS__, NULL})
+char *ov_client_path_of(const char *const *pieces);
 
 /* `path` and `body` (NULL: none) are taken over. *out (NULL: not wanted) is the reply's JSON, an
  * empty object if it has none; `status` (may be NULL) gets the HTTP status. OV_EXIT_OK for 2xx. */

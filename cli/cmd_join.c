@@ -60,7 +60,7 @@ static void tell_owner(struct join *j)
         return;
     j->told = true;
     ov_progress_clear(&j->progress);
-    if (ov_client_get(j->client, ov_client_path("status", NULL), &status) != OV_EXIT_OK)
+    if (ov_client_get(j->client, ov_client_path("status"), &status) != OV_EXIT_OK)
         return;
     printf("The owner of the network must admit this computer. Send them this line to type:\n\n"
            "    ovpn net authorize %s %s\n\n",
@@ -189,7 +189,7 @@ static int watch(struct join *j, json_t **net)
             print_undecided(j, *net);
             return OV_EXIT_FAILED;
         }
-        code = ov_client_get(j->client, ov_client_path("networks", j->netid, NULL), &next);
+        code = ov_client_get(j->client, ov_client_path("networks", j->netid), &next);
         if (code != OV_EXIT_OK)
             return code;
         json_decref(*net);
@@ -229,8 +229,7 @@ int ov_cmd_join(int argc, char **argv)
 
     ov_progress_begin(&j.progress, j.line.json);
     j.began = ov_progress_clock();
-    code = ov_client_call(j.client, "POST", ov_client_path("networks", NULL), request(&j), &net,
-                          &status);
+    code = ov_client_call(j.client, "POST", ov_client_path("networks"), request(&j), &net, &status);
     if (code == OV_EXIT_OK && !no_wait)
         code = watch(&j, &net);
     else if (code == OV_EXIT_OK && !j.line.json)

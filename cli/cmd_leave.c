@@ -29,8 +29,8 @@ int ov_cmd_leave(int argc, char **argv)
         code = ov_client_network(client, line.args[0], &net);
     if (code == OV_EXIT_OK)
         code = ov_client_call(client, "DELETE",
-                              ov_client_path("networks", ov_json_text(net, "netid", ""), NULL),
-                              NULL, &reply, NULL);
+                              ov_client_path("networks", ov_json_text(net, "netid", "")), NULL,
+                              &reply, NULL);
     if (code == OV_EXIT_OK && line.json) {
         ov_json_print(reply);
     } else if (code == OV_EXIT_OK) {

@@ -60,8 +60,8 @@ int ov_net_invite(int argc, char **argv)
         json_object_set_new(body, "hosts", list);
     }
     return ov_net_request(&line, "POST",
-                          ov_client_path("controller", "networks", line.args[0], "invites", NULL),
-                          body, print_invite);
+                          ov_client_path("controller", "networks", line.args[0], "invites"), body,
+                          print_invite);
 }
 
 static void print_invites(const struct ov_command_line *line, const json_t *reply)
@@ -108,6 +108,6 @@ int ov_net_invites(int argc, char **argv)
     if (code != OV_GO_ON)
         return code;
     return ov_net_request(&line, "GET",
-                          ov_client_path("controller", "networks", line.args[0], "invites", NULL),
-                          NULL, print_invites);
+                          ov_client_path("controller", "networks", line.args[0], "invites"), NULL,
+                          print_invites);
 }

@@ -77,8 +77,8 @@ int ov_net_members(int argc, char **argv)
     if (code != OV_GO_ON)
         return code;
     return ov_net_request(&line, "GET",
-                          ov_client_path("controller", "networks", line.args[0], "members", NULL),
-                          NULL, print_members);
+                          ov_client_path("controller", "networks", line.args[0], "members"), NULL,
+                          print_members);
 }
 
 /* "DID laptop (8056c2e21c) as 10.147.17.5", from the member that the API gives back. */
@@ -126,7 +126,7 @@ static void print_forgotten(const struct ov_command_line *line, const json_t *re
 
 static char *member_path(const struct ov_command_line *line)
 {
-    return ov_client_path("controller", "networks", line->args[0], "members", line->args[1], NULL);
+    return ov_client_path("controller", "networks", line->args[0], "members", line->args[1]);
 }
 
 int ov_net_authorize(int argc, char **argv)

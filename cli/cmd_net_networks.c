@@ -124,7 +124,7 @@ int ov_net_create(int argc, char **argv)
         json_decref(set);
         set = NULL;
     }
-    return ov_net_request(&line, "POST", ov_client_path("controller", "networks", NULL),
+    return ov_net_request(&line, "POST", ov_client_path("controller", "networks"),
                           json_pack("{s:s,s:o*}", "name", line.args[0], "set", set), print_created);
 }
 
@@ -175,8 +175,7 @@ int ov_net_list(int argc, char **argv)
 
     if (code != OV_GO_ON)
         return code;
-    return ov_net_request(&line, "GET", ov_client_path("controller", "networks", NULL), NULL,
-                          print_list);
+    return ov_net_request(&line, "GET", ov_client_path("controller", "networks"), NULL, print_list);
 }
 
 static char *routes_text(const json_t *net)
@@ -261,9 +260,8 @@ int ov_net_show(int argc, char **argv)
 
     if (code != OV_GO_ON)
         return code;
-    return ov_net_request(&line, "GET",
-                          ov_client_path("controller", "networks", line.args[0], NULL), NULL,
-                          print_net);
+    return ov_net_request(&line, "GET", ov_client_path("controller", "networks", line.args[0]),
+                          NULL, print_net);
 }
 
 static void print_set(const struct ov_command_line *line, const json_t *reply)
@@ -327,8 +325,8 @@ int ov_net_set(int argc, char **argv)
     set = settings(line.args + 1, line.nargs - 1);
     if (!set)
         return ov_usage_error(&synopsis, "each KEY needs its VALUE, as in: mtu 1400");
-    path = ov_client_path("controller", "networks", line.args[0], member ? "members" : NULL, member,
-                          NULL);
+    path =
+        ov_client_path("controller", "networks", line.args[0], member ? "members" : NULL, member);
     return ov_net_request(&line, "PATCH", path, json_pack("{s:o}", "set", set), print_set);
 }
 
@@ -391,8 +389,8 @@ int ov_net_delete(int argc, char **argv)
     if (!yes) {
         code = ov_client_open(&line, &client);
         if (code == OV_EXIT_OK)
-            code = ov_client_get(
-                client, ov_client_path("controller", "networks", line.args[0], NULL), &net);
+            code =
+                ov_client_get(client, ov_client_path("controller", "networks", line.args[0]), &net);
         if (code == OV_EXIT_OK && !confirmed(net)) {
             ov_complain("not deleted", NULL);
             code = OV_EXIT_FAILED;
@@ -402,7 +400,6 @@ int ov_net_delete(int argc, char **argv)
         if (code != OV_EXIT_OK)
             return code;
     }
-    return ov_net_request(&line, "DELETE",
-                          ov_client_path("controller", "networks", line.args[0], NULL), NULL,
-                          print_deleted);
+    return ov_net_request(&line, "DELETE", ov_client_path("controller", "networks", line.args[0]),
+                          NULL, print_deleted);
 }

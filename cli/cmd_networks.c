@@ -82,7 +82,7 @@ static int print_all(struct ov_client *client, const json_t *networks)
                "INVITE\n");
         return OV_EXIT_OK;
     }
-    code = ov_client_get(client, ov_client_path("status", NULL), &status);
+    code = ov_client_get(client, ov_client_path("status"), &status);
     if (code != OV_EXIT_OK)
         return code;
     ov_table_init(&t, heads);
@@ -108,7 +108,7 @@ int ov_cmd_networks(int argc, char **argv)
         return code;
     code = ov_client_open(&line, &client);
     if (code == OV_EXIT_OK)
-        code = ov_client_get(client, ov_client_path("networks", NULL), &reply);
+        code = ov_client_get(client, ov_client_path("networks"), &reply);
     if (code == OV_EXIT_OK && line.json)
         ov_json_print(reply);
     else if (code == OV_EXIT_OK)

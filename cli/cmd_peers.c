@@ -104,8 +104,8 @@ int ov_cmd_peers(int argc, char **argv)
         return code;
     code = ov_client_open(&line, &client);
     if (code == OV_EXIT_OK)
-        code = ov_client_get(
-            client, ov_client_path("peers", line.nargs ? line.args[0] : NULL, NULL), &reply);
+        code = ov_client_get(client, ov_client_path("peers", line.nargs ? line.args[0] : NULL),
+                             &reply);
     if (code == OV_EXIT_OK && line.json) {
         ov_json_print(reply);
     } else if (code == OV_EXIT_OK) {

@@ -71,7 +71,7 @@ static int once(struct ping *p, bool *go_on)
     json_t *answer = NULL;
     char id[OV_TEXT_UNIT];
     double began = ov_progress_clock();
-    int code = ov_client_call(p->client, "POST", ov_client_path("pings", NULL),
+    int code = ov_client_call(p->client, "POST", ov_client_path("pings"),
                               json_pack("{s:s}", "peer", p->peer), &answer, NULL);
 
     if (code != OV_EXIT_OK)
@@ -84,7 +84,7 @@ static int once(struct ping *p, bool *go_on)
     do {
         json_decref(answer);
         answer = NULL;
-        code = ov_client_get(p->client, ov_client_path("pings", id, NULL), &answer);
+        code = ov_client_get(p->client, ov_client_path("pings", id), &answer);
         if (code != OV_EXIT_OK || strcmp(ov_json_text(answer, "state", ""), "pending") != 0)
             break;
         if (ov_progress_clock() - began > 0.3)

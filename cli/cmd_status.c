@@ -159,7 +159,7 @@ int ov_cmd_status(int argc, char **argv)
         return code;
     code = ov_client_open(&line, &client);
     if (code == OV_EXIT_OK)
-        code = ov_client_get(client, ov_client_path("status", NULL), &status);
+        code = ov_client_get(client, ov_client_path("status"), &status);
     if (code == OV_EXIT_OK && line.json) {
         ov_json_print(status);
     } else if (code == OV_EXIT_OK) {

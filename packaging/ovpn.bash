@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # bash completion for ovpn: commands and options from its own --help, names from the daemon.
 
 # Words that `ovpn $@ --json` has for the JSON members that $1 names, an extended regular expression.
@@ -11,7 +12,7 @@ _ovpn_names() {
 _ovpn() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
     local -a state=() path=() args=()
-    local i word list= keys='name note mtu pool ip6 check-ip broadcast multicast-limit open window routes dns'
+    local i word list='' keys='name note mtu pool ip6 check-ip broadcast multicast-limit open window routes dns'
 
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
