@@ -179,15 +179,15 @@ struct parse {
     char *rest;       /* what is not read yet */
     int line, last_line[NKEYS];
     struct ov_settings *s;
-    bool failed;
+    int failed; /* the line of the first error; 0: none */
     char *why;
 };
 
 __attribute__((format(printf, 2, 3))) static void complain(struct parse *p, const char *fmt, ...)
 {
-    if (p->failed)
+    if (p->failed != 0)
         return;
-    p->failed = true;
+    p->failed = p->line;
     int n = snprintf(p->why, OV_WHY_MAX, "%.60s:%d: ", p->name, p->line);
     va_list ap;
     va_start(ap, fmt);
@@ -216,10 +216,9 @@ static bool known_section(const char *name)
 static void check_section(struct parse *p, const char *line)
 {
     char name[64], hint[64];
-    line += strspn(line, " \t");
     size_t len = line[0] == '[' ? strcspn(line + 1, "]\n") : 0;
     if (line[0] != '[' || line[1 + len] != ']')
-        return;
+        return; /* an indented one may be the next word of a list */
     snprintf(name, sizeof(name), "%.*s", (int)(len < 60 ? len : 60), line + 1);
     if (known_section(name))
         return;
@@ -251,6 +250,10 @@ static int unknown_key(struct parse *p, const char *section, const char *name)
     const char *names[NKEYS];
     char hint[64];
     size_t n = 0;
+    if (!known_section(section)) {
+        complain(p, "unknown section [%.40s]", section);
+        return 0;
+    }
     for (size_t i = 0; i < NKEYS; i++)
         if (strcmp(KEYS[i].section, section) == 0)
             names[n++] = KEYS[i].name;
@@ -265,7 +268,7 @@ static int unknown_key(struct parse *p, const char *section, const char *name)
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
     struct parse *p = user;
-    if (p->failed)
+    if (p->failed != 0)
         return 0;
     if (section[0] == '\0') {
         complain(p, "\"%.40s\" stands before any [section]", name);
@@ -295,11 +298,15 @@ int ov_config_parse(const char *name, char *text, struct ov_settings *s, char wh
     const char *base = strrchr(name, '/');
     struct parse p = {.name = base != NULL ? base + 1 : name, .rest = text, .s = &copy, .why = why};
     int line = ini_parse_stream(next_line, &p, on_value, &p);
-    if (line != 0 && !p.failed) {
-        p.line = line < 0 ? p.line : line;
+    if (line > 0 && (p.failed == 0 || line < p.failed)) {
+        p.failed = 0; /* what came later may only follow from it */
+        p.line = line;
         complain(&p, "this is neither a [section] nor key = value");
+    } else if (line < 0) {
+        snprintf(why, OV_WHY_MAX, "out of memory");
+        return OV_ENOMEM;
     }
-    if (p.failed)
+    if (p.failed != 0)
         return OV_EINVAL;
     if (copy.root && copy.port != 0) {
         snprintf(why, OV_WHY_MAX, "%.60s: a root listens on [root] port; take port out of [node]",

@@ -1,0 +1,285 @@
+#include "cli/conflicts.h"
+#include "cli/persist.h"
+#include "cli/pings.h"
+#include "cli/state.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tempdir.h"
+
+static char dir[TEMPDIR_MAX], why[OV_WHY_MAX];
+static struct ov_state *st;
+static unsigned warnings;
+
+static void count_warning(void *arg, enum ov_log_level level, const char *line)
+{
+    (void)arg;
+    (void)level;
+    (void)line;
+    warnings++;
+}
+
+static const struct ov_log LOG = {.write = count_warning, .max = OV_LOG_WARN};
+
+static int setup(void **state)
+{
+    (void)state;
+    warnings = 0;
+    tempdir_make(dir);
+    assert_int_equal(ov_state_open(dir, &LOG, &st, why), OV_OK);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    ov_state_close(st);
+    tempdir_remove(dir);
+    return 0;
+}
+
+struct seen {
+    unsigned count;
+    uint64_t id;
+    size_t len;
+    char data[64];
+};
+
+static void see(void *arg, enum ov_persist_kind kind, uint64_t id, const void *data, size_t len)
+{
+    struct seen *s = arg;
+    (void)kind;
+    s->count++;
+    s->id = id;
+    s->len = len;
+    memcpy(s->data, data, len < sizeof(s->data) ? len : sizeof(s->data));
+}
+
+static struct seen load(enum ov_persist_kind kind)
+{
+    struct seen s = {0};
+    ov_state_each(st, kind, see, &s);
+    return s;
+}
+
+#define NET 0x8056c2e21c000001ull
+
+static void one_daemon_a_directory(void **state)
+{
+    (void)state;
+    struct ov_state *other;
+    assert_int_equal(ov_state_open(dir, &LOG, &other, why), OV_EEXIST);
+    assert_non_null(strstr(why, "another ovpn daemon"));
+    ov_state_close(st);
+    assert_int_equal(ov_state_open(dir, &LOG, &st, why), OV_OK);
+}
+
+static void items_come_back(void **state)
+{
+    (void)state;
+    struct seen s;
+    assert_int_equal(ov_state_put(st, OV_PERSIST_STAMP, 0, "12345678", 8, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, "old", 3, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, "newer", 5, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_PEER, 0x0156c2e21c, "p", 1, why), OV_OK);
+    assert_int_equal(tempdir_mode(dir, "networks/8056c2e21c000001"), 0600);
+    assert_int_equal(tempdir_mode(dir, "peers"), 0700);
+    s = load(OV_PERSIST_STAMP);
+    assert_int_equal(s.count, 1);
+    assert_memory_equal(s.data, "12345678", 8);
+    s = load(OV_PERSIST_NETWORK);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.id, NET);
+    assert_int_equal(s.len, 5);
+    s = load(OV_PERSIST_PEER);
+    assert_int_equal(s.id, 0x0156c2e21c);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, NULL, 0, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, NULL, 0, why), OV_OK);
+    assert_int_equal(load(OV_PERSIST_NETWORK).count, 0);
+    assert_int_equal(warnings, 0);
+}
+
+/* A crash between writing and renaming leaves a temporary file: never read, and gone at the next
+ * start. */
+static void temporaries_are_ignored(void **state)
+{
+    (void)state;
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, "good", 4, why), OV_OK);
+    tempdir_write(dir, "networks/8056c2e21c000001.aB3dE6", "part", 4);
+    tempdir_write(dir, "networks/8056c2e21c000002.aB3dE6", "part", 4);
+    tempdir_write(dir, "networks/README", "mine", 4);
+    assert_int_equal(load(OV_PERSIST_NETWORK).count, 1);
+    assert_int_equal(load(OV_PERSIST_NETWORK).id, NET);
+    ov_state_close(st);
+    assert_int_equal(ov_state_open(dir, &LOG, &st, why), OV_OK);
+    assert_int_equal(tempdir_count(dir, "networks"), 2); /* the item, and what is not ours */
+}
+
+static void unreadable_is_reported_and_kept(void **state)
+{
+    (void)state;
+    static char large[OV_STATE_ITEM_MAX + 10];
+    char path[TEMPDIR_MAX * 2];
+    tempdir_write(dir, "networks/8056c2e21c000001", large, sizeof(large));
+    snprintf(path, sizeof(path), "%s/peers/0156c2e21c", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(load(OV_PERSIST_NETWORK).count, 0);
+    assert_int_equal(warnings, 1);
+    assert_int_equal(load(OV_PERSIST_PEER).count, 0);
+    assert_int_equal(warnings, 2);
+    assert_int_equal(tempdir_count(dir, "networks"), 1);
+    assert_int_equal(tempdir_count(dir, "peers"), 1);
+}
+
+static void port_is_remembered(void **state)
+{
+    (void)state;
+    assert_int_equal(ov_state_port(st), 0);
+    ov_state_set_port(st, 41234);
+    assert_int_equal(ov_state_port(st), 41234);
+    assert_int_equal(tempdir_mode(dir, "port"), 0600);
+    tempdir_write(dir, "port", "99999\n", 6);
+    assert_int_equal(ov_state_port(st), 0);
+    tempdir_write(dir, "port", "", 0);
+    assert_int_equal(ov_state_port(st), 0);
+}
+
+static void hosts_are_remembered(void **state)
+{
+    (void)state;
+    struct ov_host in[2] = {{"vpn.example.org", OV_DEFAULT_PORT}, {"2001:db8::1", 99}};
+    struct ov_host out[OV_STATE_HOSTS_MAX];
+    ov_netid nets[4];
+    assert_int_equal(ov_state_get_hosts(st, NET, out), 0);
+    assert_int_equal(ov_state_put_hosts(st, NET, in, 2, why), OV_OK);
+    assert_int_equal(ov_state_put_hosts(st, NET + 1, NULL, 0, why), OV_OK);
+    assert_int_equal(ov_state_get_hosts(st, NET, out), 2);
+    assert_string_equal(out[0].name, "vpn.example.org");
+    assert_string_equal(out[1].name, "2001:db8::1");
+    assert_int_equal(out[1].port, 99);
+    assert_int_equal(ov_state_get_hosts(st, NET + 1, out), 0);
+    assert_int_equal(ov_state_host_nets(st, nets, 4), 2);
+    assert_int_equal(ov_state_host_nets(st, nets, 1), 1);
+    ov_state_drop_hosts(st, NET);
+    assert_int_equal(ov_state_host_nets(st, nets, 4), 1);
+    assert_int_equal(nets[0], NET + 1);
+    tempdir_write(dir, "hosts/8056c2e21c000001", "a\nb:99999\nc:7\n", 14);
+    assert_int_equal(ov_state_get_hosts(st, NET, out), 2);
+    assert_int_equal(out[1].port, 7);
+    assert_int_equal(warnings, 1);
+}
+
+static void no_permission_is_said(void **state)
+{
+    (void)state;
+    struct ov_state *other = NULL;
+    tempdir_write(dir, "file", "x", 1);
+    char path[TEMPDIR_MAX * 2];
+    snprintf(path, sizeof(path), "%s/file", dir);
+    assert_true(ov_state_open(path, &LOG, &other, why) != OV_OK);
+    assert_non_null(strstr(why, "Not a directory"));
+}
+
+/* Peers are written behind the loop's back, the newest version of each, and none is lost at the
+ * end. */
+static void peers_are_written_behind(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct ov_persist *p;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(ov_persist_open(&loop, st, &LOG, &p), OV_OK);
+    for (uint64_t round = 0; round < 3; round++)
+        for (uint64_t i = 1; i <= 40; i++) {
+            uint8_t data[2] = {(uint8_t)i, (uint8_t)round};
+            ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, i, data, 2});
+        }
+    ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 7, NULL, 0});
+    ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_STAMP, 0, (const uint8_t *)"s", 1});
+    assert_int_equal(load(OV_PERSIST_STAMP).count, 1); /* at once */
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 99, (const uint8_t *)"zz", 2});
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_close(p);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(tempdir_count(dir, "peers"), 40);
+    char out[8];
+    assert_int_equal(tempdir_read(dir, "peers/0000000028", out, sizeof(out)), 2);
+    assert_int_equal(out[1], 2);
+    assert_int_equal(tempdir_read(dir, "peers/0000000007", out, sizeof(out)), -1);
+    assert_int_equal(warnings, 0);
+}
+
+static void persist_queue_is_bounded(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct ov_persist *p;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(ov_persist_open(&loop, st, &LOG, &p), OV_OK);
+    /* The loop does not run meanwhile: the first is under way, then the queue fills, and two are
+     * left out. */
+    for (uint64_t i = 1; i <= OV_PERSIST_QUEUE_MAX + 3; i++)
+        ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, i, (const uint8_t *)"x", 1});
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_close(p);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(tempdir_count(dir, "peers"), OV_PERSIST_QUEUE_MAX + 1);
+    assert_int_equal(warnings, 1);
+}
+
+static void pings_are_bounded(void **state)
+{
+    (void)state;
+    static struct ov_pings p;
+    uint64_t first = 0;
+    for (int i = 0; i < OV_PINGS_MAX; i++) {
+        struct ov_ping *g = ov_pings_add(&p, 1, 10 * OV_SEC);
+        assert_non_null(g);
+        first = i == 0 ? g->id : first;
+    }
+    assert_null(ov_pings_add(&p, 1, 69 * OV_SEC));
+    assert_non_null(ov_pings_find(&p, first, 69 * OV_SEC));
+    assert_null(ov_pings_find(&p, first, 70 * OV_SEC));
+    assert_null(ov_pings_find(&p, 0, 20 * OV_SEC));
+    struct ov_ping *again = ov_pings_add(&p, 2, 70 * OV_SEC);
+    assert_non_null(again);
+    assert_true(again->id > OV_PINGS_MAX);
+    assert_null(ov_pings_find(&p, first, 20 * OV_SEC));
+}
+
+static void conflicts_are_bounded(void **state)
+{
+    (void)state;
+    struct ov_conflicts c = {0};
+    for (ov_addr a = 1; a <= OV_CONFLICTS_MAX; a++)
+        assert_true(ov_conflicts_add(&c, a, 100 + a));
+    assert_false(ov_conflicts_add(&c, 1, 1000)); /* the oldest is now 2 */
+    assert_int_equal(c.v[0].count, 2);
+    assert_true(ov_conflicts_add(&c, 99, 1001));
+    assert_int_equal(c.n, OV_CONFLICTS_MAX);
+    assert_int_equal(c.v[0].addr, 1);
+    assert_int_equal(c.v[1].addr, 99);
+    assert_int_equal(c.v[1].count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_daemon_a_directory, setup, teardown),
+        cmocka_unit_test_setup_teardown(items_come_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(temporaries_are_ignored, setup, teardown),
+        cmocka_unit_test_setup_teardown(unreadable_is_reported_and_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(port_is_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(hosts_are_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_permission_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
+        cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
+        cmocka_unit_test(pings_are_bounded),
+        cmocka_unit_test(conflicts_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
