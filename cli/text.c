@@ -7,6 +7,8 @@
 #include <time.h>
 #include <wchar.h>
 
+#define SECONDS_MAX 3.2e9 /* a century: what people mean, and what no arithmetic overflows on */
+
 const char *ov_text_bytes(double n, char out[OV_TEXT_UNIT])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -112,6 +114,8 @@ int ov_text_seconds(const char *text, double *out)
             return OV_EINVAL;
         v *= factors[unit - letters];
     }
+    if (v > SECONDS_MAX)
+        return OV_EINVAL;
     *out = v;
     return OV_OK;
 }

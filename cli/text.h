@@ -23,7 +23,7 @@ const char *ov_text_ago(double then, double now, char out[OV_TEXT_UNIT]);
 /* Local time, 2026-01-31 18:05; 0 or less: "-". */
 const char *ov_text_date(double when, char out[OV_TEXT_UNIT]);
 
-/* "90", "30s", "15m", "24h", "7d". Also fractions: "0.2". OV_EINVAL. */
+/* "90", "30s", "15m", "24h", "7d". Also fractions: "0.2". OV_EINVAL, also above a century. */
 OV_CHECK int ov_text_seconds(const char *text, double *out);
 /* A whole decimal number up to `max`. OV_EINVAL. */
 OV_CHECK int ov_text_number(const char *text, uint64_t max, uint64_t *out);

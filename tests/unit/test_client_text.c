@@ -65,8 +65,18 @@ static void percents(void **state)
 
 static void seconds_are_parsed(void **state)
 {
-    static const char *const bad[] = {"",      "s",  "-1",  "5x", "5ss",
-                                      "1.2.3", " 5", "1e3", ".",  "99999999999999999999999999"};
+    static const char *const bad[] = {"",
+                                      "s",
+                                      "-1",
+                                      "5x",
+                                      "5ss",
+                                      "1.2.3",
+                                      " 5",
+                                      "1e3",
+                                      ".",
+                                      "9999999999999999999999",
+                                      "99999999999999999999999999",
+                                      "999999d"};
     double v = -1;
     (void)state;
 
