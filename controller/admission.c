@@ -195,7 +195,7 @@ static int answer_ok(struct ov_controller *c, struct judgement *j, ov_wall now)
     if (r == OV_OK && changed)
         r = c->store->ops->member_put(c->store, &j->m, NULL);
     if (r == OV_OK)
-        r = ov_engine_stamp(c, now, &stamp);
+        r = ov_engine_stamp_config(c, now, &stamp);
     if (r == OV_OK && now - j->m.last_seen >= SEEN_MS)
         r = c->store->ops->member_seen(c->store, j->m.netid, j->m.id.addr, now);
     if (r == OV_OK)

@@ -42,7 +42,7 @@ static int stamp_at(struct ov_controller *c, ov_wall t, ov_wall *out)
     return OV_OK;
 }
 
-int ov_engine_stamp(struct ov_controller *c, ov_wall now, ov_wall *out)
+int ov_engine_stamp_config(struct ov_controller *c, ov_wall now, ov_wall *out)
 {
     return stamp_at(c, now > c->last ? now : c->last + 1, out);
 }

@@ -55,7 +55,7 @@ int ov_engine_fail(char why[256], int err, const char *fmt, ...)
 /* The same for a failed store: says what the store says. */
 int ov_engine_store_fail(struct ov_controller *c, char why[256], int err);
 /* The next timestamp for certificates and configuration. OV_EIO. */
-OV_CHECK int ov_engine_stamp(struct ov_controller *c, ov_wall now, ov_wall *out);
+OV_CHECK int ov_engine_stamp_config(struct ov_controller *c, ov_wall now, ov_wall *out);
 /* ...and for a revocation: later than everything signed before. OV_EIO. */
 OV_CHECK int ov_engine_stamp_revocation(struct ov_controller *c, ov_wall now, ov_wall *out);
 /* The network's cache, made when missing; NULL without memory. Lives until the next call for

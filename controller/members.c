@@ -41,7 +41,7 @@ static void tell(struct ov_controller *c, const struct ov_net_record *n,
                  const struct ov_member_record *m, ov_wall now)
 {
     ov_wall stamp;
-    int r = ov_engine_stamp(c, now, &stamp);
+    int r = ov_engine_stamp_config(c, now, &stamp);
     if (r == OV_OK)
         r = ov_engine_reply_ok(c, n, m, stamp);
     if (r != OV_OK)

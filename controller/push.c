@@ -109,7 +109,7 @@ void ov_engine_push(struct ov_controller *c, const struct ov_net_record *n, ov_w
     ov_addr *v = NULL;
     size_t count = 0;
     ov_wall stamp;
-    int r = ov_engine_stamp(c, now, &stamp);
+    int r = ov_engine_stamp_config(c, now, &stamp);
     if (r == OV_OK)
         r = ov_engine_list(c, n->netid, 1u << OV_MEMBER_ADMITTED, &v, &count);
     if (r != OV_OK) {
