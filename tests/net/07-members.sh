@@ -1,0 +1,44 @@
+#!/bin/bash
+# The owner decides who is in, at once, and invites work exactly once.
+. "$(dirname "$0")/lab.sh"
+two_joined
+need "they reach each other" within 2 pings alice "$B"
+need "directly: the controller is not in between" within 5 is_path alice bob direct
+
+need "bob is put out" ov root net deauthorize dorm "${ADDRESS[bob]}"
+check "cut off < 2 s" within 2 not pings alice "$B"
+check "both ways" not pings bob "$A"
+check "bob is told" within 3 in_state bob refused
+check "and why" json bob '.networks[0].reason == "denied" and (.networks[0].message | length > 10)' networks
+stop bob && start bob || exit 1
+check "a restart does not bring it back" not wait_for 2 pings bob "$A"
+need "bob is let in again" ov root net authorize dorm "${ADDRESS[bob]}"
+check "and is back" within 5 pings alice "$B"
+check "with its address" test "$(ip4 bob)" = "$B"
+
+site eve 20.0.0.66
+node eve "[node]" "name = eve"
+site mallory 20.0.0.67
+node mallory "[node]" "name = mallory"
+need "two more come up" start eve mallory
+INVITE=$(json root .invite net invite dorm)
+check "an invite is one line" grep -Eq '^ovpn1[a-zA-Z0-9_-]+$' <<<"$INVITE"
+check "joining by it is enough" ov eve join --timeout 10s "$INVITE"
+check "and admits at once" within 2 is_ready eve
+check "eve reaches alice" within 2 pings eve "$A"
+ov mallory join --no-wait "$INVITE" >/dev/null 2>&1
+check "the second user is refused" within 5 json mallory '.networks[0].state == "refused" and .networks[0].reason == "used_invite"' networks
+check "and told to ask for a new one" json mallory '.networks[0].message | test("invite")' networks
+check "the owner sees who used it" json root '.invites[0].used_by == "'"${ADDRESS[eve]}"'"' net invites dorm
+ov mallory leave "$(netid root dorm)" >/dev/null
+SHORT=$(json root .invite net invite --ttl 1s dorm)
+sleep 1.2 # the invite itself is a clock: nothing else tells when it is over
+ov mallory join --no-wait "$SHORT" >/dev/null 2>&1
+check "an expired invite is refused" within 5 json mallory '.networks[0].state == "refused" and .networks[0].reason == "expired_invite"' networks
+check "a mistyped invite is told so" says 'invite' ov mallory join "${INVITE%????}abcd"
+check "leaving takes the device away" eval 'D=$(device eve) && ov eve leave "$(netid root dorm)" && within 2 not on eve ip link show "$D"'
+check "and the address stays eve's" eval 'json root ".members[] | select(.address == \"${ADDRESS[eve]}\").state == \"admitted\"" net members dorm'
+check "members, for people" grep -q "${ADDRESS[alice]}.*alice" <(ov root net members dorm)
+check "a name is given" eval 'ov root net name dorm "${ADDRESS[alice]}" dorm-pc && ov bob ping -c 1 "$A"'
+check "the network can be deleted" ov root net delete --yes dorm
+check "and its members are told" within 5 eval '[ "$(json bob ".networks[0].reason" networks)" = not_found ]'
