@@ -55,7 +55,7 @@ SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
 NET        = $(wildcard tests/net/[0-9]*.sh)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run $(wildcard tests/net/*.sh tests/demo)
+SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh)
 
 all: $(BUILD)/ovpn
 

@@ -6,7 +6,7 @@ mtu ra 1400
 need "they reach each other" within 2 pings alice "$B"
 need "directly" within 5 is_path alice bob direct
 sized() { # BYTES of IP packet
-    on alice ping -q -M do -c 3 -i 0.2 -W 1 -s $(($1 - 28)) "$B"
+    on alice ping -q -M "do" -c 3 -i 0.2 -W 1 -s $(($1 - 28)) "$B"
 }
 check "the default MTU fits the device" sized "$(on alice cat "/sys/class/net/$(device alice)/mtu" 2>/dev/null || json alice '.networks[0].mtu' networks)"
 set_mtu() {

@@ -138,7 +138,7 @@ stop alice
 broken() { # NAME WORDS TEXT COMMAND..: spoil the state directory by COMMAND, see the refusal, mend it
     local name=$1 words=$2 text=$3
     rm -rf "$LAB/saved" && cp -a "$LAB/$name" "$LAB/saved"
-    (cd "$LAB/$name" && eval "${@:4}") || exit 1
+    (cd "$LAB/$name" && eval "$4") || exit 1
     check "$words" refuses "$name" "$text"
     rm -rf "${LAB:?}/$name" && mv "$LAB/saved" "$LAB/$name"
 }

@@ -8,8 +8,8 @@ server root 20.0.0.1
 ALL="a b c d e f"
 n=1
 for name in $ALL; do
-    site $name 20.0.0.$((++n))
-    node $name "[node]" "name = $name"
+    site "$name" 20.0.0.$((++n))
+    node "$name" "[node]" "name = $name"
 done
 # shellcheck disable=SC2086
 need "daemons come up" start root $ALL
@@ -19,8 +19,8 @@ ID=$(netid root tiny)
 # A pool with room for five: six ask.
 need "its pool is small" ov root net set tiny pool 10.99.0.0/29
 for name in $ALL; do
-    ov $name join --no-wait "$ID@20.0.0.1:4793" >/dev/null
-    need "$name asks" within 5 is_member root tiny $name pending
+    ov "$name" join --no-wait "$ID@20.0.0.1:4793" >/dev/null
+    need "$name asks" within 5 is_member root tiny "$name" pending
 done
 admitted=0 refused=''
 for name in $ALL f; do
