@@ -12,7 +12,9 @@
 BUILD     ?= build
 SAN       ?= 0
 V         ?= 0
-CC        ?= gcc
+ifeq ($(origin CC),default)
+CC         = gcc
+endif
 JOBS      ?= $(shell nproc)
 PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30

@@ -30,7 +30,7 @@ config() { # NAME LINE..
 
 # Before any daemon runs.
 check "daemon not running: exit code 3" exits 3 ov alice status
-check "daemon not running: says so and how to start it" says 'not running.*|ovpn service|systemctl' ov alice status
+check "daemon not running: says so and how to start it" says 'start it: .*ovpn.* service' ov alice status
 check "unknown command: exit code 2" exits 2 ov alice jion
 check "unknown command: the near one" says 'join' ov alice jion
 check "no argument: exit code 2" exits 2 ov alice join
