@@ -62,7 +62,7 @@ SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo 
 all: $(BUILD)/ovpn
 
 # The first thing a build makes: the libraries' flags. packaging/deps installs what is missing.
-ifeq ($(filter clean distclean help layers format uninstall,$(MAKECMDGOALS)),)
+ifneq ($(filter-out clean help layers format uninstall,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/flags.mk
 endif
 $(BUILD)/flags.mk: packaging/deps Makefile
