@@ -55,6 +55,7 @@ UNIT       = $(call programs,tests/unit/test_*.c)
 SIM        = $(call programs,tests/sim/test_*.c)
 SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
+FUZZ_EXTRA = controller/pools.c controller/settings.c
 NET        = $(wildcard tests/net/[0-9]*.sh)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
 SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh)

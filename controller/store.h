@@ -4,7 +4,8 @@
  * `ov_store.error` says it in words), OV_ENOENT, OV_EEXIST, OV_EVERSION.
  *
  * The callbacks of the _each functions stop the walk by returning other than OV_OK, which is then
- * the result; they must not call the store. Used from one thread. */
+ * the result. They may read other things from the store, but neither change it nor start the same
+ * walk again. A store is used from one thread. */
 #ifndef OV_CONTROLLER_STORE_H
 #define OV_CONTROLLER_STORE_H
 

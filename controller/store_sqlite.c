@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUSY_MS 2000
+#define OPEN_BUSY_MS 2000 /* another process may be recovering the log */
+#define BUSY_MS      200  /* the daemon's loop waits meanwhile */
 
 void ov_sqlite_explain(int rc, const char *path, const char *detail, char out[256])
 {
@@ -303,7 +304,7 @@ static int set_up(sqlite3 *db, const char *path, char error[256])
 {
     char got[64] = "";
     sqlite3_extended_result_codes(db, 1);
-    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_busy_timeout(db, OPEN_BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
@@ -323,7 +324,9 @@ static int set_up(sqlite3 *db, const char *path, char error[256])
         ov_sqlite_explain(rc, path, got[0] != '\0' ? got : sqlite3_errmsg(db), error);
         return OV_EIO;
     }
-    return ov_sqlite_migrate(db, path, ov_sqlite_migrations, ov_sqlite_version, error);
+    r = ov_sqlite_migrate(db, path, ov_sqlite_migrations, ov_sqlite_version, error);
+    sqlite3_busy_timeout(db, BUSY_MS);
+    return r;
 }
 
 static void store_close(struct ov_store *s)

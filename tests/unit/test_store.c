@@ -638,6 +638,23 @@ static void test_disk_full(void **state)
     assert_int_equal(admitted, a);
 }
 
+/* Somebody at the database with another tool: readable meanwhile, and writable after. */
+static void test_locked(void **state)
+{
+    struct fixture *f = *state;
+    struct ov_net_record n = net(NET + 1, "lan"), got;
+    sqlite3 *other;
+    open_store(f);
+    put_net(f);
+    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(f->s->ops->net_put(f->s, &n), OV_EIO);
+    assert_non_null(strstr(f->s->error, "in use by another program"));
+    assert_int_equal(f->s->ops->net_get(f->s, NET, &got), OV_OK);
+    sqlite3_close(other);
+    assert_int_equal(f->s->ops->net_put(f->s, &n), OV_OK);
+}
+
 /* ---- migrations ---- */
 
 static const char one[] = "CREATE TABLE t (x); INSERT INTO t VALUES (7)";
@@ -711,6 +728,7 @@ int main(void)
         FILE_TEST(test_no_such_place),
         FILE_TEST(test_no_permission),
         FILE_TEST(test_disk_full),
+        FILE_TEST(test_locked),
         cmocka_unit_test(test_migrations),
         cmocka_unit_test(test_memory),
     };
