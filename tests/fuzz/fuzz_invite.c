@@ -53,7 +53,7 @@ static void inside(const uint8_t *data, size_t len)
         unsigned v = 0;
 
         for (size_t b = at; b < at + 5; b++)
-            v = v << 1 | (b < bits ? blob[b / 8] >> (7 - b % 8) & 1u : 0u);
+            v = v << 1 | (b < bits ? (unsigned)blob[b / 8] >> (7 - b % 8) & 1u : 0u);
         text[n++] = digits[v];
     }
     text[n] = '\0';
