@@ -116,7 +116,8 @@ RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--o
 
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(BUILD)/test-deps
 	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
-	    'tests/purity --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET)
+	    'tests/purity --self-test' \
+	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET)
 unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)

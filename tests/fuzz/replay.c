@@ -1,5 +1,5 @@
-/* replay: runs a fuzz target over the files and folders named, so that a corpus is a regression test
- * with any compiler. Reports as TAP; a crash ends it. */
+/* replay: runs a fuzz target over the files and folders named, so that a corpus is a regression
+ * test with any compiler. Reports as TAP; a crash ends it. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
