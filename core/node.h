@@ -15,6 +15,7 @@
 #ifndef OV_CORE_NODE_H
 #define OV_CORE_NODE_H
 
+#include "local.h"
 #include "log.h"
 #include "output.h"
 #include "stats.h"
@@ -43,13 +44,6 @@ const struct ov_identity *ov_node_identity(const struct ov_node *n);
 
 /* ---- the edge tells what it has ---- */
 
-/* Local UDP sockets are numbered by the edge, below OV_SOCKETS_MAX; `family` is 4 or 6. */
-#define OV_SOCKETS_MAX 8
-struct ov_local {
-    uint16_t socket;
-    struct ov_endpoint ep; /* an interface address this socket can be reached at */
-};
-#define OV_LOCALS_MAX 32
 /* The whole list again whenever it changes; a change is a network change: paths are proven anew.
  * Addresses of our own TAPs must not be in it. */
 void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now);

@@ -1,0 +1,156 @@
+#include "engine.h"
+
+#include <string.h>
+
+#define HANDSHAKES_FREE   100 /* a second without anybody having to show a cookie */
+#define HANDSHAKES_SOURCE 20  /* a second from one source that showed its cookie */
+#define WHO_SOURCE        5   /* first contacts a second from one source */
+#define SOURCES_MAX       4096
+#define POW_CHECKS        50 /* identities never seen before, a second */
+#define STAMP_AHEAD       3600000000ull /* microseconds: one persisted stamp covers an hour */
+#define INDEX_TRIES       16
+
+/* A per-purpose seed for the hash tables. */
+static void random_seed(const struct ov_random *r, uint8_t seed[16])
+{
+    r->fill(r->arg, seed, 16);
+}
+
+static void init_maps(struct ov_engine *e)
+{
+    uint8_t seed[16];
+    random_seed(&e->random, seed);
+    ov_map_init(&e->peers, e->max_peers, seed);
+    random_seed(&e->random, seed);
+    ov_map_init(&e->by_key, e->max_peers, seed);
+    random_seed(&e->random, seed);
+    ov_map_init(&e->indices, e->max_peers * 4, seed);
+}
+
+int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uint8_t caps,
+                   const struct ov_pow *pow, const struct ov_random *random,
+                   const struct ov_log *log, size_t out_bytes, size_t max_peers, ov_time now,
+                   ov_wall wall)
+{
+    uint8_t seed[16];
+    memset(e, 0, sizeof *e);
+    e->id = *id;
+    e->caps = caps;
+    e->pow = *pow;
+    e->random = *random;
+    e->log = *log;
+    e->boot = (uint16_t)ov_random_u64(random);
+    e->now = e->born = now;
+    e->wall_born = wall;
+    e->max_peers = max_peers ? max_peers : OV_PEERS_DEFAULT;
+    e->aeads = 1 << OV_AEAD_CHACHA20POLY1305;
+    if (ov_aead_available(OV_AEAD_AES256GCM))
+        e->aeads |= 1 << OV_AEAD_AES256GCM;
+    init_maps(e);
+    ov_timers_init(&e->timers);
+    ov_cookie_checker_init(&e->cookies, &id->pub.dh);
+    ov_bucket_init(&e->handshake_load, HANDSHAKES_FREE, HANDSHAKES_FREE * 2, now);
+    ov_bucket_init(&e->pow_checks, POW_CHECKS, POW_CHECKS * 4, now);
+    random_seed(random, seed);
+    e->handshake_sources =
+        ov_ratelimit_new(SOURCES_MAX, HANDSHAKES_SOURCE, HANDSHAKES_SOURCE, seed);
+    random_seed(random, seed);
+    e->who_sources = ov_ratelimit_new(SOURCES_MAX, WHO_SOURCE, WHO_SOURCE * 2, seed);
+    if (!e->handshake_sources || !e->who_sources || ov_outq_init(&e->out, out_bytes) != OV_OK) {
+        ov_engine_free(e);
+        return OV_ENOMEM;
+    }
+    return OV_OK;
+}
+
+void ov_engine_free(struct ov_engine *e)
+{
+    ov_map_free(&e->peers);
+    ov_map_free(&e->by_key);
+    ov_map_free(&e->indices);
+    ov_timers_free(&e->timers);
+    ov_ratelimit_free(e->handshake_sources);
+    ov_ratelimit_free(e->who_sources);
+    ov_outq_free(&e->out);
+    ov_wipe(e, sizeof *e);
+}
+
+void ov_drop(struct ov_engine *e, enum ov_drop why)
+{
+    e->stats.drops[why]++;
+}
+
+void ov_emit(struct ov_engine *e, const struct ov_out_event *ev)
+{
+    if (!ov_outq_event(&e->out, ev))
+        ov_drop(e, OV_DROP_OUTPUT_FULL);
+}
+
+void ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
+                size_t len)
+{
+    if (!ov_outq_persist(&e->out, kind, id, data, len))
+        ov_drop(e, OV_DROP_OUTPUT_FULL);
+}
+
+ov_wall ov_engine_wall(const struct ov_engine *e)
+{
+    return e->wall_born + (e->now - e->born) / OV_MS;
+}
+
+/* Stamps follow the wall clock in microseconds, but never go back: a clock that does is overruled by
+ * the persisted bound, which always lies ahead of any stamp in use. */
+uint64_t ov_engine_stamp(struct ov_engine *e)
+{
+    uint64_t wall = e->wall_born * 1000 + (e->now - e->born) / 1000;
+    e->stamp = wall > e->stamp ? wall : e->stamp + 1;
+    if (e->stamp >= e->stamp_stored) {
+        uint8_t buf[8];
+        e->stamp_stored = e->stamp + STAMP_AHEAD;
+        ov_store64(buf, e->stamp_stored);
+        ov_persist(e, OV_PERSIST_STAMP, 0, buf, sizeof buf);
+    }
+    return e->stamp;
+}
+
+int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len)
+{
+    if (len != 8)
+        return OV_EINVAL;
+    uint64_t v = ov_load64(data);
+    if (v > e->stamp)
+        e->stamp = v;
+    return OV_OK;
+}
+
+int ov_index_add(struct ov_engine *e, struct ov_index *ix)
+{
+    for (int i = 0; i < INDEX_TRIES; i++) {
+        uint32_t id = (uint32_t)ov_random_u64(&e->random);
+        if (id == 0 || ov_map_get(&e->indices, ov_key_u64(id)))
+            continue;
+        ix->id = id;
+        return ov_map_put(&e->indices, ov_key_u64(id), ix);
+    }
+    return OV_EFULL;
+}
+
+void ov_index_remove(struct ov_engine *e, struct ov_index *ix)
+{
+    if (ix->id)
+        ov_map_del(&e->indices, ov_key_u64(ix->id));
+    ix->id = 0;
+}
+
+struct ov_index *ov_index_find(const struct ov_engine *e, uint32_t id)
+{
+    return ov_map_get(&e->indices, ov_key_u64(id));
+}
+
+int ov_engine_socket(const struct ov_engine *e, uint8_t family)
+{
+    for (int i = 0; i < OV_SOCKETS_MAX; i++)
+        if (e->socket_family[i] == family)
+            return i;
+    return -1;
+}

@@ -1,0 +1,103 @@
+/* engine: what the parts of one node share: identity, clock, randomness, outputs, counters, tables.
+ *
+ * The ranks above hang their own state off `ops_arg`; the ranks here reach them only through `ops`.
+ * `now` is sampled once for each turn by node.c. */
+#ifndef OV_CORE_ENGINE_H
+#define OV_CORE_ENGINE_H
+
+#include "cookie.h"
+#include "identity.h"
+#include "local.h"
+#include "log.h"
+#include "map.h"
+#include "output.h"
+#include "ratelimit.h"
+#include "stats.h"
+#include "timer.h"
+#include "wire.h"
+
+struct ov_peer;
+struct ov_keypair;
+
+/* What rank 3 tells the ranks above. */
+struct ov_engine_ops {
+    /* An authenticated message that rank 3 does not know; `msg` starts with its type byte. */
+    void (*message)(void *arg, struct ov_peer *p, uint8_t *msg, size_t len);
+    /* A session stands. `fresh`: the other side may know nothing of what we told it before. */
+    void (*session)(void *arg, struct ov_peer *p, bool fresh);
+    /* The peer is being forgotten; no reference to it may stay. */
+    void (*gone)(void *arg, struct ov_peer *p);
+    /* WHOIS answered: a proven identity. */
+    void (*located)(void *arg, const struct ov_identity *id);
+    /* An IAM arrived: not proven yet. */
+    void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket, const struct ov_endpoint *from);
+};
+
+/* An entry of the table of local session indices: a keypair, or (kp NULL) a handshake under way. */
+struct ov_index {
+    uint32_t id;
+    struct ov_peer *peer;
+    struct ov_keypair *kp;
+};
+
+#define OV_PEERS_DEFAULT      16384
+#define OV_REASSEMBLY_TOTAL   (16u << 20) /* bytes of incomplete messages in the whole node */
+
+struct ov_engine {
+    struct ov_identity_secret id;
+    uint8_t caps, aeads;
+    uint16_t boot; /* random for each start */
+    struct ov_pow pow;
+    struct ov_random random;
+    struct ov_log log;
+    const struct ov_engine_ops *ops;
+    void *ops_arg;
+
+    ov_time now, born;
+    ov_wall wall_born;
+    uint64_t stamp, stamp_stored; /* handshake stamps: last used; persisted bound */
+
+    struct ov_timers timers;
+    struct ov_outq out;
+    struct ov_node_stats stats;
+
+    struct ov_cookie_checker cookies;
+    struct ov_bucket handshake_load; /* empty: under load, cookies wanted */
+    struct ov_ratelimit *handshake_sources, *who_sources;
+    struct ov_bucket pow_checks;
+
+    uint8_t socket_family[OV_SOCKETS_MAX]; /* 0: none */
+    struct ov_local locals[OV_LOCALS_MAX];
+    size_t nlocals;
+
+    size_t max_peers, reassembly_bytes;
+    uint64_t relay_rate;
+    struct ov_map peers;   /* address -> struct ov_peer */
+    struct ov_map by_key;  /* first 16 bytes of the X25519 key -> struct ov_peer */
+    struct ov_map indices; /* session index -> struct ov_index */
+    struct ov_peer *keep;  /* list of peers to stay connected with: roots, controllers */
+};
+
+OV_CHECK int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uint8_t caps,
+                            const struct ov_pow *pow, const struct ov_random *random,
+                            const struct ov_log *log, size_t out_bytes, size_t max_peers,
+                            ov_time now, ov_wall wall);
+void ov_engine_free(struct ov_engine *e); /* peers must be gone */
+
+void ov_drop(struct ov_engine *e, enum ov_drop why);
+void ov_emit(struct ov_engine *e, const struct ov_out_event *ev);
+void ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
+                size_t len);
+/* A number larger than any stamp this identity has used, restarts included. */
+uint64_t ov_engine_stamp(struct ov_engine *e);
+OV_CHECK int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len);
+ov_wall ov_engine_wall(const struct ov_engine *e);
+
+/* Give `ix` a fresh random id and enter it. */
+OV_CHECK int ov_index_add(struct ov_engine *e, struct ov_index *ix);
+void ov_index_remove(struct ov_engine *e, struct ov_index *ix);
+struct ov_index *ov_index_find(const struct ov_engine *e, uint32_t id);
+/* The socket of this family, or -1. */
+int ov_engine_socket(const struct ov_engine *e, uint8_t family);
+
+#endif

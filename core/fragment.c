@@ -1,0 +1,84 @@
+#include "fragment.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void release(struct ov_fragment_slot *s, size_t *bytes)
+{
+    if (s->buf)
+        *bytes -= s->total;
+    free(s->buf);
+    memset(s, 0, sizeof *s);
+}
+
+/* The slot this piece belongs to: its message's, or one made free for it. */
+static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg_fragment *m,
+                                     ov_time now, size_t *bytes, uint64_t *lost)
+{
+    struct ov_fragment_slot *pick = NULL;
+    for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
+        struct ov_fragment_slot *s = &f->slot[i];
+        if (s->buf && now - s->born >= OV_FRAGMENT_LIFE) {
+            release(s, bytes);
+            ++*lost;
+        }
+        if (s->buf && s->id == m->id && s->total == m->total)
+            return s;
+        if (!pick || (pick->buf && (!s->buf || s->born < pick->born)))
+            pick = s;
+    }
+    if (pick->buf) {
+        release(pick, bytes);
+        ++*lost;
+    }
+    return pick;
+}
+
+static bool overlaps(const struct ov_fragment_slot *s, const struct ov_msg_fragment *m)
+{
+    for (int i = 0; i < s->n; i++)
+        if (m->offset < s->offset[i] + s->len[i] && s->offset[i] < m->offset + m->bytes.len)
+            return true;
+    return false;
+}
+
+int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
+                     size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg)
+{
+    if (m->total == 0 || m->bytes.len == 0)
+        return OV_EINVAL;
+    struct ov_fragment_slot *s = find(f, m, now, bytes, lost);
+    if (!s->buf) {
+        if (*bytes + m->total > limit)
+            return OV_ELIMIT;
+        s->buf = malloc(m->total);
+        if (!s->buf)
+            return OV_ENOMEM;
+        *bytes += m->total;
+        s->id = m->id;
+        s->total = m->total;
+        s->born = now;
+    }
+    if (s->n == OV_FRAGMENTS_MAX || overlaps(s, m))
+        return OV_EINVAL;
+    memcpy(s->buf + m->offset, m->bytes.p, m->bytes.len);
+    s->offset[s->n] = m->offset;
+    s->len[s->n++] = (uint16_t)m->bytes.len;
+    s->got = (uint16_t)(s->got + m->bytes.len);
+    if (s->got < s->total)
+        return OV_EFULL;
+    free(f->done);
+    f->done = s->buf;
+    *msg = (struct ov_slice){f->done, s->total};
+    *bytes -= s->total;
+    memset(s, 0, sizeof *s);
+    return OV_OK;
+}
+
+void ov_fragments_free(struct ov_fragments *f, size_t *bytes)
+{
+    for (int i = 0; i < OV_FRAGMENT_SLOTS; i++)
+        release(&f->slot[i], bytes);
+    free(f->done);
+    f->done = NULL;
+}

@@ -1,0 +1,34 @@
+/* fragment: putting messages together again that were larger than the path takes.
+ *
+ * Every fragment came authenticated through the session, so only a peer can fill its own few slots;
+ * slots are bounded, expire, and the oldest is evicted. Overlapping pieces are refused. */
+#ifndef OV_CORE_FRAGMENT_H
+#define OV_CORE_FRAGMENT_H
+
+#include "wire.h"
+
+#define OV_FRAGMENT_SLOTS 4
+#define OV_FRAGMENT_LIFE  (2 * OV_SEC)
+
+struct ov_fragment_slot {
+    uint8_t *buf; /* NULL: free */
+    uint16_t id, total, got;
+    uint8_t n;
+    uint16_t offset[OV_FRAGMENTS_MAX], len[OV_FRAGMENTS_MAX];
+    ov_time born;
+};
+
+struct ov_fragments {
+    struct ov_fragment_slot slot[OV_FRAGMENT_SLOTS];
+    uint8_t *done; /* the message handed out last; kept until the next call */
+};
+
+/* Take a piece in. Returns OV_OK and *msg (valid until the next call here) when a message is whole,
+ * OV_EFULL while it is not, OV_EINVAL for an overlap, OV_ELIMIT when `*bytes` (the memory all
+ * reassembly of the node uses, kept up to date) would pass `limit`, OV_ENOMEM. `lost` is raised by the number of
+ * incomplete messages given up. */
+OV_CHECK int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
+                              size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg);
+void ov_fragments_free(struct ov_fragments *f, size_t *bytes);
+
+#endif

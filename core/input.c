@@ -1,0 +1,537 @@
+#include "input.h"
+
+#include "punch.h"
+#include "relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One datagram on its way in. */
+struct arrival {
+    struct ov_engine *e;
+    struct ov_locate *l;
+    struct ov_via via; /* how it came: answers go back there */
+    ov_addr relayed_from;
+    uint8_t *d;
+    size_t len;
+};
+
+/* Canonical bytes of where it came from, for cookies. */
+static size_t source_bytes(const struct arrival *a, uint8_t out[32])
+{
+    struct ov_writer w;
+    ov_writer_init(&w, out, 32);
+    if (a->via.relay) {
+        ov_writer_u40(&w, a->via.relay->id.addr);
+        ov_writer_u40(&w, a->relayed_from);
+    } else {
+        ov_writer_endpoint(&w, &a->via.ep);
+    }
+    return w.len;
+}
+
+static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t len)
+{
+    uint8_t *out = ov_relay_reserve(a->e, &a->via, 0, dest, len);
+    if (out)
+        memcpy(out, msg, len);
+}
+
+/* ---- handshake ---- */
+
+/* mac1 always; for initiations under load also the cookie. False: not for us, or answered by a cookie. */
+static bool admit_handshake(struct arrival *a, bool initiation)
+{
+    struct ov_engine *e = a->e;
+    uint8_t src[32], out[OV_COOKIE_LEN];
+    size_t slen = source_bytes(a, src);
+    enum ov_mac_state m =
+        ov_cookie_check(&e->cookies, &e->random, a->d, a->len, src, slen, e->now);
+    if (m == OV_MAC_INVALID) {
+        ov_drop(e, OV_DROP_AUTH);
+        return false;
+    }
+    /* A response that fits our index and mac1 was asked for: no load test there. */
+    if (!initiation || ov_bucket_take(&e->handshake_load, 1, e->now))
+        return true;
+    if (m == OV_MAC_VALID_WITH_COOKIE) {
+        const struct ov_ip *ip = a->via.relay ? NULL : &a->via.ep.ip;
+        if (!ip || ov_ratelimit_allow(e->handshake_sources, ip, e->now))
+            return true;
+        ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
+        return false;
+    }
+    ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
+    memset(out, 0, 8);
+    out[0] = OV_WIRE_COOKIE;
+    memcpy(out + 4, a->d + 4, 4);
+    ov_cookie_reply(&e->cookies, &e->random, a->d, a->len, src, slen, e->now, out + 8);
+    reply(a, a->relayed_from, out, sizeof out);
+    return false;
+}
+
+/* The peer that an opened initiation comes from: known by its key, or new and then its proof of work is
+ * checked. */
+static struct ov_peer *initiator(struct arrival *a, const struct ov_noise *hs,
+                                 const struct ov_initiation *init)
+{
+    struct ov_engine *e = a->e;
+    struct ov_peer *p = ov_peer_by_key(e, &hs->rs);
+    struct ov_identity id = {.dh = hs->rs, .sign = init->sign, .nonce = init->nonce};
+    if (p) {
+        if (ov_identity_equal(&p->id, &id))
+            return p;
+        ov_peer_conflict(e, p->id.addr);
+        return NULL;
+    }
+    if (!ov_bucket_take(&e->pow_checks, 1, e->now)) {
+        ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
+        return NULL;
+    }
+    if (ov_identity_check(&id, &e->pow) != OV_OK) {
+        ov_drop(e, OV_DROP_BAD_IDENTITY);
+        return NULL;
+    }
+    return ov_peer_get(e, &id, &p) == OV_OK ? p : NULL;
+}
+
+static void on_initiation(struct arrival *a)
+{
+    struct ov_engine *e = a->e;
+    uint8_t payload[OV_INITIATION_PAYLOAD], out[OV_RESPONSE_LEN];
+    struct ov_initiation init;
+    struct ov_noise hs;
+    if (a->len != OV_INITIATION_LEN) {
+        ov_drop(e, OV_DROP_MALFORMED);
+        return;
+    }
+    if (!admit_handshake(a, true))
+        return;
+    ov_noise_init_responder(&hs, OV_PROLOGUE, sizeof OV_PROLOGUE - 1, &e->id.pub.dh, &e->id.dh);
+    if (ov_noise_read1(&hs, a->d + 8, a->len - 8 - OV_MACS_LEN, payload) != OV_OK ||
+        ov_initiation_decode(payload, &init) != OV_OK) {
+        ov_drop(e, OV_DROP_AUTH);
+        goto out;
+    }
+    struct ov_peer *p = initiator(a, &hs, &init);
+    if (!p)
+        goto out;
+    if (init.stamp <= p->s.remote_stamp) {
+        ov_drop(e, OV_DROP_HANDSHAKE_REPLAY);
+        goto out;
+    }
+    if (!ov_peer_ensure_paths(p) ||
+        ov_session_respond(e, &p->s, p, &hs, &init, ov_load32(a->d + 4), out) != OV_OK) {
+        ov_drop(e, OV_DROP_TABLE_FULL);
+        goto out;
+    }
+    p->caps = init.caps;
+    p->respond_boot = init.boot;
+    p->respond_via = a->via;
+    reply(a, p->id.addr, out, sizeof out);
+    ov_peer_wake(p, e->now + OV_WIPE_AFTER);
+out:
+    ov_noise_wipe(&hs);
+}
+
+static void on_response(struct arrival *a)
+{
+    struct ov_engine *e = a->e;
+    struct ov_response resp;
+    if (a->len != OV_RESPONSE_LEN) {
+        ov_drop(e, OV_DROP_MALFORMED);
+        return;
+    }
+    struct ov_index *ix = ov_index_find(e, ov_load32(a->d + 8));
+    if (!ix || ix->kp) {
+        ov_drop(e, OV_DROP_UNKNOWN_SESSION);
+        return;
+    }
+    if (!admit_handshake(a, false))
+        return;
+    struct ov_peer *p = ix->peer;
+    if (ov_session_finish(e, &p->s, p, a->d, a->len, &resp) != OV_OK) {
+        ov_drop(e, OV_DROP_AUTH);
+        return;
+    }
+    p->caps = resp.caps;
+    p->last_rx = e->now;
+    ov_peer_session_up(p, &a->via, true, resp.boot);
+    /* The responder may send only once it heard us under the new key. */
+    if (p->s.current->counter == 0)
+        ov_peer_send(p, NULL, 0, OV_SEND_QUIET);
+}
+
+static void on_cookie(struct arrival *a)
+{
+    if (a->len != OV_COOKIE_LEN) {
+        ov_drop(a->e, OV_DROP_MALFORMED);
+        return;
+    }
+    struct ov_index *ix = ov_index_find(a->e, ov_load32(a->d + 4));
+    if (!ix || ix->kp) {
+        ov_drop(a->e, OV_DROP_UNKNOWN_SESSION);
+        return;
+    }
+    struct ov_peer *p = ix->peer;
+    if (ov_cookie_consume(&p->s.macs, a->d + 8, a->e->now) != OV_OK) {
+        ov_drop(a->e, OV_DROP_AUTH);
+        return;
+    }
+    if (p->hs_wanted) {
+        p->hs_next = a->e->now;
+        ov_peer_wake(p, a->e->now);
+    }
+}
+
+/* ---- messages of rank 3 ---- */
+
+static void on_probe(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    uint8_t buf[64];
+    struct ov_writer w;
+    struct ov_msg_probe probe;
+    if (ov_msg_probe_decode(m, len, &probe) != OV_OK) {
+        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    struct ov_msg_probe_ok ok = {.txid = probe.txid,
+                                 .size = (uint16_t)(a->len + ov_via_overhead(&a->via))};
+    if (!a->via.relay)
+        ok.seen = a->via.ep;
+    ok.seen.scope = 0;
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_probe_ok_encode(&w, &ok);
+    ov_peer_send_via(p, &a->via, 0, buf, w.len);
+}
+
+static struct ov_path_quality *probed_quality(struct ov_peer *p, const struct ov_probe *probe)
+{
+    return probe->path < 0 ? &p->paths->relay : &p->paths->p[probe->path].q;
+}
+
+static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_engine *e = a->e;
+    struct ov_msg_probe_ok ok;
+    struct ov_probe probe;
+    if (ov_msg_probe_ok_decode(m, len, &ok) != OV_OK) {
+        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    if (!p->paths || !ov_probe_take(p->paths, ok.txid, &probe))
+        return; /* answered twice, or given up: nothing wrong */
+    ov_time rtt = e->now - probe.sent;
+    if (probe.mtu) {
+        ov_quality_mtu_answered(probed_quality(p, &probe), probe.size, e->now);
+        ov_peer_wake(p, e->now);
+    } else if (probe.path < 0) {
+        ov_quality_answered(&p->paths->relay, rtt);
+    } else {
+        ov_peer_path_proven(p, probe.path, rtt);
+        p->paths->p[probe.path].last_rx = e->now;
+        if (probe.path == p->paths->active)
+            p->unanswered = 0;
+    }
+    /* How a node sees us tells our reflexive address; only those we chose as roots are believed. */
+    if (p->relay && probe.path >= 0 && ok.seen.ip.family && !ov_endpoint_equal(&p->seen, &ok.seen)) {
+        p->seen = ok.seen;
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+    }
+    if (probe.user_id)
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PONG,
+                                          .addr = p->id.addr,
+                                          .id = probe.user_id,
+                                          .rtt = rtt ? rtt : 1,
+                                          .relayed = probe.path < 0});
+}
+
+static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole);
+
+static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_engine *e = a->e;
+    struct ov_msg_fragment f;
+    struct ov_slice msg;
+    uint64_t lost = 0;
+    if (ov_msg_fragment_decode(m, len, &f) != OV_OK) {
+        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    if (!p->fragments && !(p->fragments = calloc(1, sizeof *p->fragments)))
+        return;
+    int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes,
+                               OV_REASSEMBLY_TOTAL, &lost, &msg);
+    e->stats.drops[OV_DROP_FRAGMENTS] += lost;
+    if (err == OV_OK)
+        deliver(a, p, (uint8_t *)msg.p, msg.len, true);
+    else if (err != OV_EFULL)
+        ov_drop(e, OV_DROP_FRAGMENTS);
+}
+
+static void on_whois(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_whois whois;
+    if (ov_msg_whois_decode(m, len, &whois) != OV_OK)
+        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+    else if (!ov_bucket_take(&p->control, 1, a->e->now))
+        ov_drop(a->e, OV_DROP_LIMIT);
+    else
+        ov_locate_whois(a->e, p, &whois);
+}
+
+static void on_identity(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_identity ids;
+    if (!p->relay && !p->keep)
+        ov_drop(a->e, OV_DROP_UNEXPECTED);
+    else if (ov_msg_identity_decode(m, len, &ids) != OV_OK)
+        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+    else
+        ov_locate_identity(a->l, &ids);
+}
+
+static void on_punch(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_punch punch;
+    if (ov_msg_punch_decode(m, len, &punch) != OV_OK)
+        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+    else
+        ov_punch_received(p, &punch);
+}
+
+static void on_close(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    uint8_t reason;
+    if (ov_msg_close_decode(m, len, &reason) != OV_OK)
+        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+    else
+        ov_peer_lost(p);
+}
+
+/* An authenticated message. `whole`: it came out of fragments, which may not nest. */
+static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole)
+{
+    if (len == 0)
+        return; /* keepalive */
+    switch (msg[0]) {
+    case OV_MSG_FRAGMENT:
+        if (whole)
+            ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
+        else
+            on_fragment(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_PROBE:
+        on_probe(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_PROBE_OK:
+        on_probe_ok(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_CLOSE:
+        on_close(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_WHOIS:
+        on_whois(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_IDENTITY:
+        on_identity(a, p, msg + 1, len - 1);
+        break;
+    case OV_MSG_PUNCH:
+        on_punch(a, p, msg + 1, len - 1);
+        break;
+    default:
+        a->e->ops->message(a->e->ops_arg, p, msg, len);
+    }
+}
+
+/* ---- data ---- */
+
+/* Note that the peer was heard this way; an endpoint we do not know is challenged, not followed. */
+static void heard(struct arrival *a, struct ov_peer *p)
+{
+    struct ov_engine *e = a->e;
+    p->last_rx = e->now;
+    p->rx_datagrams++;
+    p->rx_bytes += a->len;
+    p->unheard = 0;
+    if (!p->paths)
+        return;
+    if (a->via.relay) {
+        p->relay_via = a->via.relay->id.addr;
+        if (p->paths->active < 0)
+            p->unanswered = 0;
+        return;
+    }
+    int i = ov_paths_find(p->paths, a->via.socket, &a->via.ep);
+    if (i >= 0 && p->paths->p[i].state == OV_PATH_VALID) {
+        p->paths->p[i].last_rx = e->now;
+        if (i == p->paths->active)
+            p->unanswered = 0;
+        return;
+    }
+    if (i < 0)
+        i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);
+    struct ov_path *path = &p->paths->p[i];
+    if (path->last_rx == 0 || (path->next_probe == OV_NEVER && e->now - path->base > 2 * OV_SEC)) {
+        ov_path_schedule(path, e->now, 0);
+        ov_peer_wake(p, e->now);
+    }
+    path->last_rx = e->now;
+}
+
+static bool same_way(const struct ov_via *a, const struct ov_via *b)
+{
+    return a->relay == b->relay &&
+           (a->relay || (a->socket == b->socket && ov_endpoint_equal(&a->ep, &b->ep)));
+}
+
+static void on_data(struct arrival *a)
+{
+    struct ov_engine *e = a->e;
+    uint8_t *msg;
+    size_t mlen;
+    struct ov_index *ix =
+        a->len >= OV_DATA_OVERHEAD ? ov_index_find(e, ov_load32(a->d + 4)) : NULL;
+    if (!ix || !ix->kp || ov_keypair_expired(e, ix->kp)) {
+        ov_drop(e, a->len < OV_DATA_OVERHEAD ? OV_DROP_MALFORMED : OV_DROP_UNKNOWN_SESSION);
+        return;
+    }
+    struct ov_peer *p = ix->peer;
+    int err = ov_keypair_open(ix->kp, a->d, a->len, &msg, &mlen);
+    if (err != OV_OK) {
+        ov_drop(e, err == OV_EREPLAY ? OV_DROP_REPLAY : OV_DROP_AUTH);
+        return;
+    }
+    if (ov_session_confirm(e, &p->s, ix->kp)) {
+        /* The answer under the new key came back the way our response went: that proves it. */
+        p->last_rx = e->now;
+        struct ov_via way = same_way(&a->via, &p->respond_via)
+                                ? a->via
+                                : (struct ov_via){.relay = ov_peer_relay_for(p)};
+        if (way.relay || !a->via.relay)
+            ov_peer_session_up(p, &way, false, p->respond_boot);
+    }
+    heard(a, p);
+    deliver(a, p, msg, mlen, false);
+}
+
+/* ---- relay ---- */
+
+static void on_inner(struct arrival *a);
+
+static void on_relay(struct arrival *a)
+{
+    struct ov_engine *e = a->e;
+    struct ov_relay r;
+    if (ov_relay_decode(a->d, a->len, &r) != OV_OK) {
+        ov_drop(e, OV_DROP_MALFORMED);
+        return;
+    }
+    struct ov_index *ix = ov_index_find(e, r.receiver);
+    if (!ix || !ix->kp || ov_keypair_expired(e, ix->kp)) {
+        ov_drop(e, OV_DROP_UNKNOWN_SESSION);
+        return;
+    }
+    int err = ov_keypair_relay_check(ix->kp, a->d, &r);
+    if (err != OV_OK) {
+        ov_drop(e, err == OV_EREPLAY ? OV_DROP_REPLAY : OV_DROP_AUTH);
+        return;
+    }
+    struct ov_peer *p = ix->peer;
+    p->last_rx = e->now;
+    if (!r.relayed) {
+        ov_relay_forward(e, p, &r, a->d, a->len);
+        return;
+    }
+    if (!p->relay) {
+        ov_drop(e, OV_DROP_UNEXPECTED);
+        return;
+    }
+    p->unheard = p->unanswered = 0;
+    struct arrival inner = {.e = e,
+                            .l = a->l,
+                            .via = {.relay = p},
+                            .relayed_from = r.addr,
+                            .d = a->d + OV_RELAY_HEADER,
+                            .len = a->len - OV_RELAY_HEADER};
+    on_inner(&inner);
+}
+
+static void on_inner(struct arrival *a)
+{
+    if (a->len < OV_DATAGRAM_MIN) {
+        ov_drop(a->e, OV_DROP_MALFORMED);
+        return;
+    }
+    switch (a->d[0]) {
+    case OV_WIRE_INITIATION:
+        on_initiation(a);
+        break;
+    case OV_WIRE_RESPONSE:
+        on_response(a);
+        break;
+    case OV_WIRE_COOKIE:
+        on_cookie(a);
+        break;
+    case OV_WIRE_DATA:
+        on_data(a);
+        break;
+    default:
+        ov_drop(a->e, OV_DROP_MALFORMED);
+    }
+}
+
+/* ---- first contact ---- */
+
+static void on_who(struct arrival *a)
+{
+    uint8_t out[OV_IAM_LEN];
+    struct ov_iam iam = {.caps = a->e->caps, .id = a->e->id.pub};
+    if (!a->e->caps || ov_who_decode(a->d, a->len, &iam.nonce) != OV_OK ||
+        !ov_ratelimit_allow(a->e->who_sources, &a->via.ep.ip, a->e->now)) {
+        ov_drop(a->e, a->e->caps ? OV_DROP_LIMIT : OV_DROP_UNEXPECTED);
+        return;
+    }
+    ov_iam_encode(&iam, out);
+    reply(a, 0, out, sizeof out);
+}
+
+static void on_iam(struct arrival *a)
+{
+    struct ov_iam iam;
+    if (ov_iam_decode(a->d, a->len, &iam) != OV_OK)
+        ov_drop(a->e, OV_DROP_MALFORMED);
+    else
+        a->e->ops->iam(a->e->ops_arg, &iam, a->via.socket, &a->via.ep);
+}
+
+void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, uint16_t socket,
+                       const struct ov_endpoint *from, uint8_t *data, size_t len)
+{
+    struct arrival a = {.e = e,
+                        .l = l,
+                        .via = {.socket = socket, .ep = *from},
+                        .d = data,
+                        .len = len};
+    e->stats.rx_datagrams++;
+    e->stats.rx_bytes += len;
+    if (len == OV_OPENER_LEN)
+        return;
+    if (len < OV_DATAGRAM_MIN || len > OV_DATAGRAM_MAX) {
+        ov_drop(e, OV_DROP_MALFORMED);
+        return;
+    }
+    switch (data[0]) {
+    case OV_WIRE_RELAY:
+        on_relay(&a);
+        break;
+    case OV_WIRE_WHO:
+        on_who(&a);
+        break;
+    case OV_WIRE_IAM:
+        on_iam(&a);
+        break;
+    default:
+        on_inner(&a);
+    }
+}

@@ -1,0 +1,261 @@
+#include "path.h"
+
+#include <string.h>
+
+#define SWITCH_PROBES 3
+#define MTU_TRIES     3
+#define MTU_RETRY     (600 * OV_SEC)
+#define MTU_GAP       (250 * OV_MS)
+
+static const ov_time schedule[OV_PATH_TRIES] = {0, 100 * OV_MS, 300 * OV_MS, 700 * OV_MS,
+                                                1500 * OV_MS};
+
+void ov_quality_init(struct ov_path_quality *q)
+{
+    memset(q, 0, sizeof *q);
+    q->mtu = OV_PATH_MTU_MIN;
+}
+
+void ov_paths_init(struct ov_paths *ps, ov_time now)
+{
+    memset(ps, 0, sizeof *ps);
+    ps->active = OV_PATH_RELAY;
+    ps->since = now;
+    ov_quality_init(&ps->relay);
+}
+
+int ov_paths_find(const struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote)
+{
+    for (int i = 0; i < OV_PATHS_MAX; i++)
+        if (ps->p[i].state != OV_PATH_FREE && ps->p[i].socket == socket &&
+            ov_endpoint_equal(&ps->p[i].remote, remote))
+            return i;
+    return -1;
+}
+
+/* The slot to reuse: a free one; else the trying one that started first; else the worst idle one. */
+static int victim(const struct ov_paths *ps)
+{
+    int best = -1;
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        const struct ov_path *p = &ps->p[i];
+        if (p->state == OV_PATH_FREE)
+            return i;
+        if (i == ps->active)
+            continue;
+        if (best < 0) {
+            best = i;
+            continue;
+        }
+        const struct ov_path *b = &ps->p[best];
+        if (p->state != b->state ? p->state == OV_PATH_TRYING
+            : p->state == OV_PATH_TRYING ? p->base < b->base
+                                         : p->last_ok < b->last_ok)
+            best = i;
+    }
+    return best;
+}
+
+/* Forget probes under way on a slot that changes hands, so that no answer proves the wrong path. */
+static void forget_probes(struct ov_paths *ps, int i)
+{
+    for (int k = 0; k < OV_PROBES_MAX; k++)
+        if (ps->probes[k].txid && ps->probes[k].path == i)
+            ps->probes[k].txid = 0;
+}
+
+int ov_paths_add(struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote,
+                 uint8_t kind, ov_time now)
+{
+    int i = ov_paths_find(ps, socket, remote);
+    if (i >= 0)
+        return i;
+    i = victim(ps);
+    forget_probes(ps, i);
+    struct ov_path *p = &ps->p[i];
+    memset(p, 0, sizeof *p);
+    p->state = OV_PATH_TRYING;
+    p->socket = socket;
+    p->remote = *remote;
+    p->kind = kind;
+    p->base = now;
+    p->next_probe = OV_NEVER;
+    ov_quality_init(&p->q);
+    return i;
+}
+
+void ov_path_schedule(struct ov_path *p, ov_time now, ov_time delay)
+{
+    p->tries = 0;
+    p->base = now + delay;
+    p->next_probe = p->base;
+}
+
+void ov_path_advance(struct ov_path *p)
+{
+    p->tries++;
+    p->next_probe = p->tries < OV_PATH_TRIES ? p->base + schedule[p->tries] : OV_NEVER;
+}
+
+void ov_path_remove(struct ov_paths *ps, int i)
+{
+    forget_probes(ps, i);
+    memset(&ps->p[i], 0, sizeof ps->p[i]);
+}
+
+struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe)
+{
+    struct ov_probe *slot = &ps->probes[0];
+    for (int i = 0; i < OV_PROBES_MAX; i++) {
+        if (ps->probes[i].txid == 0) {
+            slot = &ps->probes[i];
+            break;
+        }
+        if (ps->probes[i].sent < slot->sent)
+            slot = &ps->probes[i];
+    }
+    *slot = *probe;
+    return slot;
+}
+
+bool ov_probe_take(struct ov_paths *ps, uint64_t txid, struct ov_probe *out)
+{
+    for (int i = 0; txid && i < OV_PROBES_MAX; i++) {
+        if (ps->probes[i].txid != txid)
+            continue;
+        *out = ps->probes[i];
+        ps->probes[i].txid = 0;
+        return true;
+    }
+    return false;
+}
+
+bool ov_probe_lost(struct ov_paths *ps, ov_time now, struct ov_probe *out)
+{
+    for (int i = 0; i < OV_PROBES_MAX; i++) {
+        if (!ps->probes[i].txid || now < ps->probes[i].sent + OV_PROBE_LOST)
+            continue;
+        *out = ps->probes[i];
+        ps->probes[i].txid = 0;
+        return true;
+    }
+    return false;
+}
+
+ov_time ov_probes_deadline(const struct ov_paths *ps)
+{
+    ov_time t = OV_NEVER;
+    for (int i = 0; i < OV_PROBES_MAX; i++)
+        if (ps->probes[i].txid && ps->probes[i].sent + OV_PROBE_LOST < t)
+            t = ps->probes[i].sent + OV_PROBE_LOST;
+    return t;
+}
+
+void ov_quality_answered(struct ov_path_quality *q, ov_time rtt)
+{
+    if (q->srtt == 0) {
+        q->srtt = rtt ? rtt : 1;
+        q->jitter = rtt / 2;
+    } else {
+        ov_time d = rtt > q->srtt ? rtt - q->srtt : q->srtt - rtt;
+        q->jitter = (3 * q->jitter + d) / 4;
+        q->srtt = (7 * q->srtt + rtt) / 8;
+    }
+    q->loss = q->loss * 7 / 8;
+}
+
+void ov_quality_lost(struct ov_path_quality *q)
+{
+    q->loss = (q->loss * 7 + 1000) / 8;
+}
+
+/* Sizes worth knowing: a 1492-byte link with IPv6, Ethernet with IPv6 and with IPv4, jumbo frames. */
+static uint16_t mtu_size(uint8_t step, uint8_t family)
+{
+    static const uint16_t v4[] = {OV_PATH_MTU_SAFE, 1472, 8972}, v6[] = {OV_PATH_MTU_SAFE, 1452, 8952};
+    if (step >= 3)
+        return 0;
+    return family == 4 ? v4[step] : v6[step];
+}
+
+uint16_t ov_quality_mtu_probe(const struct ov_path_quality *q, uint8_t family, ov_time now)
+{
+    return now < q->mtu_next ? 0 : mtu_size(q->mtu_step, family);
+}
+
+void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now)
+{
+    q->mtu_next = now + MTU_GAP;
+    if (++q->mtu_tries >= MTU_TRIES) {
+        q->mtu_tries = 0;
+        q->mtu_next = now + MTU_RETRY;
+    }
+}
+
+void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now)
+{
+    if (++q->mtu_misses < 2)
+        return;
+    q->mtu = OV_PATH_MTU_MIN;
+    q->mtu_step = q->mtu_tries = q->mtu_misses = 0;
+    q->mtu_next = now;
+}
+
+void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time now)
+{
+    q->mtu_misses = 0;
+    if (size <= q->mtu)
+        return;
+    q->mtu = size;
+    q->mtu_step++;
+    q->mtu_tries = 0;
+    q->mtu_next = now;
+}
+
+bool ov_ip_is_private(const struct ov_ip *ip)
+{
+    const uint8_t *b = ip->b;
+    if (ip->family == 4)
+        return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+               (b[0] == 169 && b[1] == 254);
+    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+}
+
+ov_time ov_path_score(const struct ov_path *p)
+{
+    ov_time s = p->q.srtt + 2 * p->q.jitter + (ov_time)p->q.loss * 300 * OV_MS / 1000;
+    if (ov_ip_is_private(&p->remote.ip))
+        s = s * 8 / 10;
+    if (p->remote.ip.family == 6)
+        s = s * 95 / 100;
+    return s;
+}
+
+int ov_paths_choose(struct ov_paths *ps, bool doubted)
+{
+    const struct ov_path *act =
+        ps->active >= 0 && ps->p[ps->active].state == OV_PATH_VALID ? &ps->p[ps->active] : NULL;
+    int best = OV_PATH_RELAY;
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        const struct ov_path *p = &ps->p[i];
+        if (p->state != OV_PATH_VALID || (doubted && act && p->last_ok <= act->last_rx))
+            continue;
+        if (best < 0 || ov_path_score(p) < ov_path_score(&ps->p[best]))
+            best = i;
+    }
+    if (!act || best == ps->active)
+        return best;
+    if (best < 0)
+        return ps->active;
+    if (doubted)
+        return best;
+    /* Both are good: do not flap. */
+    if (ov_path_score(&ps->p[best]) + OV_MS >= ov_path_score(act) * 85 / 100) {
+        ps->p[best].better = 0;
+        return ps->active;
+    }
+    if (++ps->p[best].better < SWITCH_PROBES)
+        return ps->active;
+    ps->p[best].better = 0;
+    return best;
+}

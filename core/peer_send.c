@@ -1,0 +1,239 @@
+/* Sending to a peer: choosing the way, sealing, fragmenting, queueing, probing. */
+#include "peer.h"
+
+#include "punch.h"
+#include "relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Wait for a session. The oldest gives way: fresh data matters more than stale. */
+static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
+{
+    if (len > OV_QUEUE_BYTES) {
+        ov_drop(p->e, OV_DROP_QUEUE_FULL);
+        return OV_EFULL;
+    }
+    while (p->queued >= OV_QUEUE_MAX || p->queued_bytes + len > OV_QUEUE_BYTES) {
+        struct ov_queued *old = p->queue;
+        p->queue = old->next;
+        if (!p->queue)
+            p->queue_tail = &p->queue;
+        p->queued--;
+        p->queued_bytes -= old->len;
+        free(old);
+        ov_drop(p->e, OV_DROP_QUEUE_FULL);
+    }
+    struct ov_queued *q = malloc(sizeof *q + len);
+    if (!q) {
+        ov_drop(p->e, OV_DROP_QUEUE_FULL);
+        return OV_ENOMEM;
+    }
+    q->next = NULL;
+    q->len = len;
+    memcpy(q->msg, msg, len);
+    *p->queue_tail = q;
+    p->queue_tail = &q->next;
+    p->queued++;
+    p->queued_bytes += len;
+    return OV_OK;
+}
+
+/* Note that we sent something that the other side should react to. */
+static void note_sent(struct ov_peer *p, unsigned flags)
+{
+    ov_time now = p->e->now;
+    p->last_tx = now;
+    if (flags & OV_SEND_FRAME)
+        p->last_frame = now;
+    if (flags & OV_SEND_QUIET)
+        return;
+    if (!p->unanswered || !p->unheard)
+        ov_peer_wake(p, now + OV_PATH_DOUBT);
+    if (!p->unanswered)
+        p->unanswered = now;
+    if (!p->unheard)
+        p->unheard = now;
+}
+
+/* Should the relay carry a copy, because the chosen direct path is in doubt? */
+static bool needs_cover(const struct ov_peer *p)
+{
+    ov_time now = p->e->now;
+    if (p->paths->active < 0)
+        return false;
+    const struct ov_path *path = &p->paths->p[p->paths->active];
+    return (p->unanswered && now - p->unanswered >= OV_PATH_COVER) ||
+           now - path->last_rx >= OV_PATH_TRUST;
+}
+
+static void copy_to_relay(struct ov_peer *p, const uint8_t *sealed, size_t len)
+{
+    struct ov_via via = {.relay = ov_peer_relay_for(p)};
+    if (!via.relay)
+        return;
+    uint8_t *out = ov_relay_reserve(p->e, &via, 0, p->id.addr, len);
+    if (out)
+        memcpy(out, sealed, len);
+}
+
+/* Seal one message that fits and hand it over. */
+static int seal_one(struct ov_peer *p, struct ov_keypair *kp, const struct ov_via *via,
+                    const uint8_t *msg, size_t len)
+{
+    size_t dlen = len + OV_DATA_OVERHEAD;
+    uint8_t *out = ov_relay_reserve(p->e, via, 0, p->id.addr, dlen);
+    if (!out)
+        return OV_ENOENT;
+    ov_keypair_seal(kp, msg, len, out);
+    p->tx_datagrams++;
+    p->tx_bytes += dlen;
+    if (!via->relay && needs_cover(p))
+        copy_to_relay(p, out, dlen);
+    return OV_OK;
+}
+
+static int seal_fragments(struct ov_peer *p, struct ov_keypair *kp, const struct ov_via *via,
+                          const uint8_t *msg, size_t len, size_t room)
+{
+    uint8_t buf[OV_DATAGRAM_MAX];
+    size_t piece = room - 1 - OV_MSG_FRAGMENT_HEADER;
+    struct ov_msg_fragment f = {.id = p->next_fragment++, .total = (uint16_t)len};
+    if (len > OV_MESSAGE_MAX || (len + piece - 1) / piece > OV_FRAGMENTS_MAX) {
+        ov_drop(p->e, OV_DROP_TOO_LARGE);
+        return OV_EINVAL;
+    }
+    for (size_t at = 0; at < len; at += piece) {
+        struct ov_writer w;
+        f.offset = (uint16_t)at;
+        f.bytes = (struct ov_slice){msg + at, len - at < piece ? len - at : piece};
+        ov_writer_init(&w, buf, sizeof buf);
+        ov_msg_fragment_encode(&w, &f);
+        int err = seal_one(p, kp, via, buf, w.len);
+        if (err != OV_OK)
+            return err;
+    }
+    return OV_OK;
+}
+
+static struct ov_path_quality *quality(struct ov_peer *p, const struct ov_via *via)
+{
+    return via->relay ? &p->paths->relay : &p->paths->p[p->paths->active].q;
+}
+
+int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags)
+{
+    struct ov_engine *e = p->e;
+    struct ov_via via;
+    struct ov_keypair *kp = ov_session_sender(e, &p->s);
+    if (!kp) {
+        ov_peer_connect(p);
+        return enqueue(p, msg, len);
+    }
+    if (ov_session_wants_rekey(e, &p->s))
+        ov_peer_rehandshake(p);
+    if (!ov_peer_route(p, &via)) {
+        ov_drop(e, OV_DROP_NO_PATH);
+        /* Perhaps the way is lost for good: ask anew where it may be. */
+        ov_peer_rehandshake(p);
+        return OV_ENOENT;
+    }
+    size_t room = quality(p, &via)->mtu - OV_DATA_OVERHEAD - ov_via_overhead(&via);
+    int err = len <= room ? seal_one(p, kp, &via, msg, len)
+                          : seal_fragments(p, kp, &via, msg, len, room);
+    if (err != OV_OK)
+        return err;
+    note_sent(p, flags);
+    if (flags & OV_SEND_FRAME && via.relay)
+        ov_punch_kick(p);
+    return OV_OK;
+}
+
+int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,
+                     size_t len)
+{
+    struct ov_keypair *kp = ov_session_sender(p->e, &p->s);
+    if (!kp)
+        return OV_ENOENT;
+    uint8_t *out = ov_relay_reserve(p->e, via, ttl, p->id.addr, len + OV_DATA_OVERHEAD);
+    if (!out)
+        return OV_ENOENT;
+    ov_keypair_seal(kp, msg, len, out);
+    p->last_tx = p->e->now;
+    p->tx_datagrams++;
+    p->tx_bytes += len + OV_DATA_OVERHEAD;
+    return OV_OK;
+}
+
+void ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
+{
+    uint8_t buf[OV_DATAGRAM_MAX];
+    struct ov_writer w;
+    struct ov_via via;
+    if (!ov_peer_ensure_paths(p) || !ov_peer_via(p, path, &via))
+        return;
+    struct ov_msg_probe m = {.txid = ov_random_u64(&p->e->random) | 1};
+    size_t least = 1 + 8 + OV_DATA_OVERHEAD + ov_via_overhead(&via);
+    m.pad = size > least ? size - least : 0;
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_probe_encode(&w, &m);
+    if (w.failed || ov_peer_send_via(p, &via, 0, buf, w.len) != OV_OK)
+        return;
+    struct ov_probe *probe =
+        ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
+                                                  .path = path,
+                                                  .sent = p->e->now,
+                                                  .size = size,
+                                                  .mtu = size != 0,
+                                                  .user_id = user_id});
+    ov_peer_wake(p, probe->sent + OV_PROBE_LOST);
+}
+
+/* What waited goes out now, in order. */
+static void flush_queue(struct ov_peer *p)
+{
+    struct ov_queued *q = p->queue;
+    p->queue = NULL;
+    p->queue_tail = &p->queue;
+    p->queued = p->queued_bytes = 0;
+    while (q) {
+        struct ov_queued *next = q->next;
+        ov_peer_send(p, q->msg, q->len, q->msg[0] == OV_MSG_FRAME ? OV_SEND_FRAME : 0);
+        ov_wipe(q->msg, q->len);
+        free(q);
+        q = next;
+    }
+}
+
+void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initiated, uint16_t boot)
+{
+    struct ov_engine *e = p->e;
+    bool fresh = ov_session_rebooted(&p->s, boot);
+    if (initiated) {
+        p->hs_wanted = false;
+        p->hs_tries = 0;
+    }
+    if (!ov_peer_ensure_paths(p))
+        return;
+    p->unheard = 0;
+    if (fresh) {
+        p->unanswered = 0;
+        ov_quality_init(&p->paths->relay);
+    }
+    /* Both directions of a finished handshake prove the way it took. */
+    if (via->relay) {
+        p->relay_via = via->relay->id.addr;
+        if (fresh && p->paths->active >= 0) /* it may be elsewhere now: cover until heard there */
+            p->paths->p[p->paths->active].last_rx = 0;
+    } else {
+        int i = ov_paths_add(p->paths, via->socket, &via->ep, OV_CANDIDATE_SEEN, e->now);
+        ov_peer_path_proven(p, i, 0);
+    }
+    if (p->paths->active < 0)
+        ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
+    p->keepalive_next = e->now;
+    ov_peer_wake(p, e->now);
+    e->ops->session(e->ops_arg, p, fresh);
+    flush_queue(p);
+    ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+}

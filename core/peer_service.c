@@ -1,0 +1,359 @@
+/* What time does to a peer: handshakes, doubt, probes, keepalives, forgetting. */
+#include "peer.h"
+
+#include "punch.h"
+#include "relay.h"
+
+#include <string.h>
+
+#define HS_FIRST      (250 * OV_MS)
+#define HS_MAX        (5 * OV_SEC)
+#define HS_MAX_KEPT   (15 * OV_SEC)
+#define HS_GIVE_UP    (90 * OV_SEC)
+#define DOUBT_PROBE   (250 * OV_MS)
+#define DOUBT_LIMIT   (15 * OV_SEC) /* silence for so long: stop asking until there is something to send */
+#define PATH_STALE    (120 * OV_SEC)
+
+static void sooner(ov_time *t, ov_time when)
+{
+    if (when < *t)
+        *t = when;
+}
+
+void ov_peer_choose(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    bool doubted = p->unanswered && p->e->now - p->unanswered >= OV_PATH_DOUBT;
+    int best = ov_paths_choose(ps, doubted);
+    if (best == ps->active)
+        return;
+    ps->active = best;
+    ps->since = p->e->now;
+    p->unanswered = 0;
+    p->keepalive_next = p->e->now;
+    ov_peer_wake(p, p->e->now);
+    if (best >= 0 && !p->keep)
+        ov_peer_hint(p, &ps->p[best].remote);
+    if (best >= 0 && (p->remember || p->keep))
+        ov_peer_persist(p);
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+}
+
+void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
+{
+    struct ov_path *path = &p->paths->p[i];
+    path->state = OV_PATH_VALID;
+    path->last_ok = path->last_rx = p->e->now;
+    path->next_probe = OV_NEVER;
+    if (rtt)
+        ov_quality_answered(&path->q, rtt);
+    ov_peer_choose(p);
+}
+
+void ov_peer_lost(struct ov_peer *p)
+{
+    ov_session_clear(p->e, &p->s);
+    p->unanswered = p->unheard = 0;
+    if (p->keep || p->e->now - p->last_frame < OV_PEER_ACTIVE) {
+        p->hs_wanted = false;
+        ov_peer_rehandshake(p);
+        p->hs_next = p->e->now + OV_SEC; /* it is just going down: let it come back */
+    }
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+}
+
+void ov_peer_network_changed(struct ov_peer *p)
+{
+    ov_time now = p->e->now;
+    if (!p->paths)
+        return;
+    for (int i = 0; i < OV_PATHS_MAX; i++)
+        if (p->paths->p[i].state != OV_PATH_FREE)
+            ov_path_remove(p->paths, i);
+    p->paths->active = OV_PATH_RELAY;
+    p->paths->since = now;
+    p->unanswered = 0;
+    ov_punch_reset(p);
+    if (p->keep) {
+        p->hs_wanted = false;
+        ov_peer_rehandshake(p);
+    }
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+}
+
+/* ---- handshake ---- */
+
+static ov_time backoff(struct ov_peer *p)
+{
+    ov_time max = p->keep && p->hs_tries > 12 ? HS_MAX_KEPT : HS_MAX;
+    ov_time t = p->hs_tries > 5 ? max : HS_FIRST << p->hs_tries;
+    if (t > max)
+        t = max;
+    return t + ov_random_below(&p->e->random, (uint32_t)(t / 4));
+}
+
+static void send_initiation(struct ov_peer *p, const struct ov_via *via, const uint8_t *msg)
+{
+    uint8_t *out = ov_relay_reserve(p->e, via, 0, p->id.addr, OV_INITIATION_LEN);
+    if (out)
+        memcpy(out, msg, OV_INITIATION_LEN);
+}
+
+static void initiate_relayed(struct ov_peer *p, const uint8_t *msg)
+{
+    struct ov_peer *best = ov_peer_relay_for(p);
+    if (best)
+        send_initiation(p, &(struct ov_via){.relay = best}, msg);
+    if (p->hs_tries == 0)
+        return;
+    for (struct ov_peer *r = p->e->keep; r; r = r->keep_next)
+        if (r != best && r != p && r->relay && ov_peer_online(r))
+            send_initiation(p, &(struct ov_via){.relay = r}, msg);
+}
+
+/* An initiation goes every way that may lead there: the peer answers the first that comes. */
+static void initiate(struct ov_peer *p)
+{
+    struct ov_engine *e = p->e;
+    uint8_t msg[OV_INITIATION_LEN];
+    struct ov_via via;
+    if (!ov_peer_ensure_paths(p) ||
+        ov_session_initiate(e, &p->s, p, &p->id, msg) != OV_OK)
+        return;
+    if (p->paths->active >= 0 && ov_peer_via(p, p->paths->active, &via))
+        send_initiation(p, &via, msg);
+    for (int i = 0; i < p->nhints; i++) {
+        int socket = ov_engine_socket(e, p->hints[i].ip.family);
+        via = (struct ov_via){.socket = (uint16_t)socket, .ep = p->hints[i]};
+        if (socket >= 0 && (p->paths->active < 0 || p->hs_tries > 0 ||
+                            !ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &via.ep)))
+            send_initiation(p, &via, msg);
+    }
+    initiate_relayed(p, msg);
+    ov_wipe(msg, sizeof msg);
+}
+
+static void service_handshake(struct ov_peer *p, ov_time *next)
+{
+    ov_time now = p->e->now;
+    if (!p->hs_wanted)
+        return;
+    if (!p->keep && now - p->hs_since >= HS_GIVE_UP) {
+        p->hs_wanted = false;
+        ov_peer_drop_queue(p);
+        return;
+    }
+    if (now >= p->hs_next) {
+        initiate(p);
+        p->hs_next = now + backoff(p);
+        if (p->hs_tries < 255)
+            p->hs_tries++;
+    }
+    sooner(next, p->hs_next);
+}
+
+/* ---- silence ---- */
+
+static void path_died(struct ov_peer *p)
+{
+    ov_path_remove(p->paths, p->paths->active);
+    p->paths->active = OV_PATH_RELAY;
+    p->paths->since = p->e->now;
+    p->unanswered = 0;
+    ov_peer_choose(p);
+    if (p->paths->active < 0) {
+        ov_punch_reset(p);
+        if (p->e->now - p->last_frame < OV_PEER_ACTIVE)
+            ov_punch_kick(p);
+        ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+    }
+}
+
+static void service_doubt(struct ov_peer *p, ov_time *next)
+{
+    ov_time now = p->e->now;
+    if (p->unheard && now - p->unheard >= OV_UNHEARD)
+        ov_peer_rehandshake(p);
+    if (p->unheard && now - p->unheard >= DOUBT_LIMIT && !p->keep) {
+        p->unheard = p->unanswered = 0;
+        return;
+    }
+    ov_time first = p->unanswered && (!p->unheard || p->unanswered < p->unheard) ? p->unanswered
+                                                                                 : p->unheard;
+    if (!first || !ov_peer_up(p))
+        return;
+    if (p->paths->active >= 0 && p->unanswered && now - p->unanswered >= OV_PATH_DEAD) {
+        path_died(p);
+        sooner(next, now);
+        return;
+    }
+    if (now < first + OV_PATH_DOUBT) {
+        sooner(next, first + OV_PATH_DOUBT);
+        return;
+    }
+    if (now >= p->next_doubt) {
+        ov_peer_probe(p, p->paths->active, 0, 0);
+        if (p->paths->active >= 0 && now - first >= OV_PATH_COVER)
+            ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
+        /* A kept peer that stays silent is the handshake's business, at its slower pace. */
+        p->next_doubt = now + (now - first >= DOUBT_LIMIT ? 5 * OV_SEC : DOUBT_PROBE);
+    }
+    sooner(next, p->next_doubt);
+}
+
+/* ---- probes ---- */
+
+static void service_lost(struct ov_peer *p, ov_time *next)
+{
+    struct ov_probe probe;
+    while (ov_probe_lost(p->paths, p->e->now, &probe)) {
+        struct ov_path_quality *q =
+            probe.path < 0 ? &p->paths->relay : &p->paths->p[probe.path].q;
+        if (probe.user_id)
+            ov_emit(p->e, &(struct ov_out_event){
+                              .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
+        if (!probe.mtu)
+            ov_quality_lost(q);
+        else if (probe.size <= q->mtu)
+            ov_quality_mtu_missed(q, p->e->now);
+    }
+    sooner(next, ov_probes_deadline(p->paths));
+}
+
+static void service_trying(struct ov_peer *p, ov_time *next)
+{
+    ov_time now = p->e->now;
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        struct ov_path *path = &p->paths->p[i];
+        if (path->state == OV_PATH_FREE)
+            continue;
+        if (path->state == OV_PATH_VALID && i != p->paths->active &&
+            now - path->last_rx >= PATH_STALE) {
+            ov_path_remove(p->paths, i);
+            continue;
+        }
+        if (path->next_probe == OV_NEVER) {
+            if (path->state == OV_PATH_TRYING && now - path->base >= 10 * OV_SEC)
+                ov_path_remove(p->paths, i);
+            continue;
+        }
+        if (now >= path->next_probe) {
+            ov_path_advance(path);
+            ov_peer_probe(p, i, 0, 0);
+        }
+        sooner(next, path->next_probe);
+    }
+}
+
+static void probe_mtu(struct ov_peer *p, int path, struct ov_path_quality *q, uint8_t family,
+                      ov_time *next)
+{
+    uint16_t size = ov_quality_mtu_probe(q, family, p->e->now);
+    if (size) {
+        ov_quality_mtu_sent(q, p->e->now);
+        ov_peer_probe(p, path, size, 0);
+    }
+    if (q->mtu_next > p->e->now)
+        sooner(next, q->mtu_next);
+}
+
+/* Path MTU is worth knowing only where frames flow. */
+static void service_mtu(struct ov_peer *p, ov_time *next)
+{
+    struct ov_paths *ps = p->paths;
+    struct ov_peer *r;
+    if (p->e->now - p->last_frame >= OV_PEER_ACTIVE)
+        return;
+    if (ps->active >= 0)
+        probe_mtu(p, ps->active, &ps->p[ps->active].q, ps->p[ps->active].remote.ip.family, next);
+    else if ((r = ov_peer_relay_for(p)) != NULL)
+        probe_mtu(p, OV_PATH_RELAY, &ps->relay, r->paths->p[r->paths->active].remote.ip.family,
+                  next);
+}
+
+/* ---- keepalive ---- */
+
+static void keepalive_probes(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    bool active = p->e->now - p->last_frame < OV_PEER_ACTIVE;
+    ov_peer_probe(p, ps->active, 0, 0);
+    if (p->keep && !p->unheard)
+        p->unheard = p->e->now;
+    if (!active)
+        return;
+    for (int i = 0; i < OV_PATHS_MAX; i++)
+        if (i != ps->active && ps->p[i].state == OV_PATH_VALID)
+            ov_peer_probe(p, i, 0, 0);
+    if (ps->active >= 0 && ps->p[ps->active].q.mtu > OV_PATH_MTU_MIN)
+        ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
+}
+
+static void service_keepalive(struct ov_peer *p, ov_time *next)
+{
+    ov_time now = p->e->now;
+    bool active = now - p->last_frame < OV_PEER_ACTIVE;
+    if (!ov_peer_up(p) || (!p->keep && !active))
+        return;
+    if (ov_session_wants_rekey(p->e, &p->s))
+        ov_peer_rehandshake(p);
+    if (now >= p->keepalive_next) {
+        ov_time gap = active ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT;
+        keepalive_probes(p);
+        p->keepalive_next = now + gap * 9 / 10 + ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
+    }
+    sooner(next, p->keepalive_next);
+}
+
+/* ---- the end ---- */
+
+/* Old keys go, and with the last of them the peer, unless somebody wants it. True: p is gone. */
+static bool service_forget(struct ov_peer *p, ov_time *next)
+{
+    struct ov_engine *e = p->e;
+    struct ov_keypair *kp = p->s.next ? p->s.next : p->s.current;
+    if (kp && e->now - kp->born >= OV_WIPE_AFTER && !p->hs_wanted) {
+        ov_session_clear(e, &p->s);
+        kp = NULL;
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+    }
+    if (kp) {
+        sooner(next, kp->born + OV_WIPE_AFTER);
+        return false;
+    }
+    ov_time idle = p->last_rx > p->last_tx ? p->last_rx : p->last_tx;
+    if (p->keep || p->hs_wanted)
+        return false;
+    if (e->now - idle >= OV_PEER_FORGET) {
+        ov_peer_forget(p);
+        return true;
+    }
+    sooner(next, idle + OV_PEER_FORGET);
+    return false;
+}
+
+void ov_peer_service(void *peer, ov_time now)
+{
+    struct ov_peer *p = peer;
+    ov_time next = OV_NEVER;
+    service_handshake(p, &next);
+    if (p->paths) {
+        if (ov_peer_up(p)) {
+            service_keepalive(p, &next);
+            service_trying(p, &next);
+            service_mtu(p, &next);
+            sooner(&next, ov_punch_service(p));
+        }
+        service_doubt(p, &next);
+        service_lost(p, &next);
+    }
+    if (p->hs_wanted)
+        sooner(&next, p->hs_next);
+    if (service_forget(p, &next))
+        return;
+    /* Handlers above may have asked for an earlier wake-up; what is due now runs in the next turn. */
+    if (next != OV_NEVER && next <= now)
+        next = now + OV_MS;
+    if (next != OV_NEVER)
+        ov_peer_wake(p, next);
+}

@@ -1,0 +1,186 @@
+#include "punch.h"
+
+#include "relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PUNCH_COST 10 /* of the peer's control budget: each makes us send up to 100 packets */
+#define DELAY_MIN  (100 * OV_MS)
+#define DELAY_MAX  (300 * OV_MS)
+
+static ov_time round_gap(uint8_t round)
+{
+    static const ov_time gaps[] = {2 * OV_SEC, 5 * OV_SEC, 15 * OV_SEC, 60 * OV_SEC};
+    return round < 4 ? gaps[round] : 300 * OV_SEC;
+}
+
+static void add(struct ov_msg_punch *m, uint8_t kind, const struct ov_endpoint *ep)
+{
+    for (int i = 0; i < m->n; i++)
+        if (ov_endpoint_equal(&m->c[i].ep, ep))
+            return;
+    if (m->n < OV_CANDIDATES_MAX && ep->ip.family && ep->port)
+        m->c[m->n++] = (struct ov_candidate){.kind = kind, .ep = *ep};
+}
+
+/* Where we may be reached: as roots see us, and our interfaces. Link-local zones mean nothing to others. */
+static void gather(struct ov_engine *e, struct ov_msg_punch *m)
+{
+    for (const struct ov_peer *r = e->keep; r; r = r->keep_next)
+        if (r->seen.ip.family)
+            add(m, OV_CANDIDATE_REFLEXIVE, &r->seen);
+    for (size_t i = 0; i < e->nlocals; i++) {
+        struct ov_endpoint ep = e->locals[i].ep;
+        ep.scope = 0;
+        add(m, OV_CANDIDATE_LOCAL, &ep);
+    }
+}
+
+static void send_punch(struct ov_peer *p, uint64_t nonce, uint8_t flags, ov_time delay)
+{
+    uint8_t buf[OV_PATH_MTU_MIN];
+    struct ov_writer w;
+    struct ov_msg_punch m = {.nonce = nonce,
+                             .flags = flags,
+                             .round = p->punch ? p->punch->round : 0,
+                             .delay_ms = (uint16_t)(delay / OV_MS)};
+    gather(p->e, &m);
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_punch_encode(&w, &m);
+    ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+}
+
+static bool ensure(struct ov_peer *p)
+{
+    if (!p->punch)
+        p->punch = calloc(1, sizeof *p->punch);
+    return p->punch && ov_peer_ensure_paths(p);
+}
+
+static void start_round(struct ov_peer *p)
+{
+    struct ov_punch *u = p->punch;
+    u->nonce = ov_random_u64(&p->e->random);
+    u->sent = p->e->now;
+    u->next = p->e->now + round_gap(u->round);
+    send_punch(p, u->nonce, 0, 0);
+    if (u->round < 255)
+        u->round++;
+}
+
+void ov_punch_kick(struct ov_peer *p)
+{
+    if (!ov_peer_up(p) || !ensure(p) || p->e->now < p->punch->next)
+        return;
+    start_round(p);
+}
+
+void ov_punch_reset(struct ov_peer *p)
+{
+    if (p->punch)
+        *p->punch = (struct ov_punch){0};
+}
+
+/* A low-TTL packet that opens our NAT for the other's endpoint. */
+static void opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoint *to)
+{
+    uint8_t *out = ov_outq_datagram(&e->out, socket, OV_PUNCH_TTL, to, OV_OPENER_LEN);
+    if (!out) {
+        ov_drop(e, OV_DROP_OUTPUT_FULL);
+        return;
+    }
+    e->random.fill(e->random.arg, out, OV_OPENER_LEN);
+    e->stats.tx_datagrams++;
+    e->stats.tx_bytes += OV_OPENER_LEN;
+}
+
+/* Is it worth sending to? Not to nowhere, not to groups, not to ourselves. */
+static bool usable(const struct ov_engine *e, const struct ov_endpoint *ep)
+{
+    const uint8_t *b = ep->ip.b;
+    if (ep->port == 0 || ep->ip.family == 0)
+        return false;
+    if (ep->ip.family == 4 && (b[0] == 0 || b[0] == 127 || b[0] >= 224))
+        return false;
+    if (ep->ip.family == 6) {
+        static const uint8_t zero[15];
+        if (b[0] == 0xff || (memcmp(b, zero, 15) == 0 && b[15] <= 1))
+            return false;
+    }
+    for (size_t i = 0; i < e->nlocals; i++)
+        if (ov_endpoint_equal(&e->locals[i].ep, ep))
+            return false;
+    return true;
+}
+
+static void try_candidate(struct ov_peer *p, const struct ov_candidate *c, ov_time delay)
+{
+    struct ov_engine *e = p->e;
+    int socket = ov_engine_socket(e, c->ep.ip.family);
+    if (socket < 0 || !usable(e, &c->ep))
+        return;
+    int i = ov_paths_add(p->paths, (uint16_t)socket, &c->ep, c->kind, e->now);
+    struct ov_path *path = &p->paths->p[i];
+    bool shy = c->ep.ip.family == 4 && c->kind == OV_CANDIDATE_REFLEXIVE;
+    if (shy && path->state == OV_PATH_TRYING)
+        opener(e, (uint16_t)socket, &c->ep);
+    ov_path_schedule(path, e->now, shy ? delay : 0);
+    ov_peer_wake(p, path->next_probe);
+}
+
+/* How long the side that was asked holds back its probes. */
+static ov_time asked_delay(const struct ov_peer *p)
+{
+    ov_time rtt = p->paths->relay.srtt;
+    return rtt < DELAY_MIN ? DELAY_MIN : rtt > DELAY_MAX ? DELAY_MAX : rtt;
+}
+
+/* Who asks has no direct path: ours, unless just heard on, probably leads nowhere. Prove it anew. */
+static void demote(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    if (ps->active < 0 || p->e->now - ps->p[ps->active].last_rx < OV_SEC)
+        return;
+    struct ov_path *path = &ps->p[ps->active];
+    path->state = OV_PATH_TRYING;
+    ov_path_schedule(path, p->e->now, 0);
+    ov_peer_wake(p, p->e->now);
+    ov_peer_choose(p);
+}
+
+void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
+{
+    if (!ensure(p))
+        return;
+    bool ack = m->flags & OV_PUNCH_ACK;
+    if (ack && (p->punch->sent == 0 || m->nonce != p->punch->nonce)) {
+        ov_drop(p->e, OV_DROP_UNEXPECTED);
+        return;
+    }
+    if (!ack && !ov_bucket_take(&p->control, PUNCH_COST, p->e->now)) {
+        ov_drop(p->e, OV_DROP_LIMIT);
+        return;
+    }
+    if (!ack)
+        demote(p);
+    ov_time delay = ack ? 0 : asked_delay(p);
+    if (ack)
+        p->punch->sent = 0;
+    else
+        send_punch(p, m->nonce, OV_PUNCH_ACK, delay);
+    for (int i = 0; i < m->n; i++)
+        try_candidate(p, &m->c[i], delay);
+}
+
+ov_time ov_punch_service(struct ov_peer *p)
+{
+    struct ov_engine *e = p->e;
+    if (!p->punch || !p->paths || p->paths->active >= 0)
+        return OV_NEVER;
+    if (e->now - p->last_frame >= OV_PEER_ACTIVE || !ov_peer_up(p))
+        return OV_NEVER;
+    if (e->now >= p->punch->next)
+        start_round(p);
+    return p->punch->next;
+}

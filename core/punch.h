@@ -1,0 +1,33 @@
+/* punch: making a direct path through both NATs.
+ *
+ * Theory of operation. One side sends PUNCH with its candidates by relay; the other answers with its own at
+ * once. Both then send an OPENER (low TTL: it opens our NAT and dies before theirs, whose tables an early
+ * packet could poison) to the other's reflexive IPv4 candidates, and probe all candidates: the private,
+ * IPv6 and mapped ones at once, the reflexive ones after a delay that lets both openers leave first.
+ * The side that got the PUNCH waits for max(RTT by relay, 100 ms), at most 300 ms; the side that got the
+ * ACK knows that the other's openers have left already. Each candidate is probed at 0, 100, 300, 700
+ * and 1500 ms. Rounds follow after 2, 5, 15, 60 s and then every 5 min while there is traffic and no
+ * direct path; a network change starts over. (Ford 2005; RFC 8445 for the candidates.) */
+#ifndef OV_CORE_PUNCH_H
+#define OV_CORE_PUNCH_H
+
+#include "peer.h"
+
+#define OV_PUNCH_TTL 3
+
+struct ov_punch {
+    uint64_t nonce; /* of our PUNCH under way */
+    ov_time sent;   /* when; 0: none under way */
+    ov_time next;   /* next round */
+    uint8_t round;
+};
+
+/* There is traffic and no direct path: start a round if one is due. */
+void ov_punch_kick(struct ov_peer *p);
+/* Start over with round 0 (network change). */
+void ov_punch_reset(struct ov_peer *p);
+void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m);
+/* A round is due? Returns when to look again (OV_NEVER). */
+ov_time ov_punch_service(struct ov_peer *p);
+
+#endif

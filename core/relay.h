@@ -1,0 +1,23 @@
+/* relay: handing datagrams over, directly or wrapped for a root; and relaying for others as a root.
+ *
+ * A RELAY header is authenticated hop by hop with keys of the two hop sessions; the inner datagram is
+ * opaque and end-to-end sealed. Relaying rewrites the 40 header bytes in place and copies nothing but into the
+ * output. There is no queue to bound: what the output or the socket does not take at once is dropped. */
+#ifndef OV_CORE_RELAY_H
+#define OV_CORE_RELAY_H
+
+#include "peer.h"
+
+/* Room for an inner datagram of `len` bytes to `dest`; NULL (counted) when there is no way. */
+uint8_t *ov_relay_reserve(struct ov_engine *e, const struct ov_via *via, uint8_t ttl, ov_addr dest,
+                          size_t len);
+/* Bytes of UDP payload that the way adds. */
+static inline size_t ov_via_overhead(const struct ov_via *via)
+{
+    return via->relay ? OV_RELAY_HEADER : 0;
+}
+/* As a root: pass on what `from` sent for r->addr. The whole datagram is consumed. */
+void ov_relay_forward(struct ov_engine *e, struct ov_peer *from, const struct ov_relay *r,
+                      const uint8_t *datagram, size_t len);
+
+#endif

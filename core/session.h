@@ -1,0 +1,84 @@
+/* session: the keys shared with one peer, and the handshakes that make them.
+ *
+ * As in WireGuard (whitepaper section 6) there are three key slots. The initiator of a handshake uses its new
+ * key at once; the responder holds it as `next` until the first packet under it proves that the
+ * initiator has it too. The previous key is kept for packets under way. Keys are replaced after
+ * OV_REKEY_AFTER or OV_REKEY_MESSAGES and refused after OV_REJECT_AFTER; everything is wiped when idle. */
+#ifndef OV_CORE_SESSION_H
+#define OV_CORE_SESSION_H
+
+#include "engine.h"
+#include "replay.h"
+
+#define OV_REKEY_AFTER    (120 * OV_SEC)
+#define OV_REJECT_AFTER   (180 * OV_SEC)
+#define OV_WIPE_AFTER     (540 * OV_SEC)
+#define OV_REKEY_MESSAGES (1ull << 60)
+#define OV_REJECT_MESSAGES (UINT64_MAX - (1ull << 13))
+
+struct ov_keypair {
+    struct ov_aead_key send, recv;
+    struct ov_index index; /* ours: what the peer puts into its packets */
+    uint32_t remote;       /* the peer's */
+    bool initiator;
+    ov_time born;
+    uint64_t counter;
+    struct ov_replay replay;
+    /* The hop that relays for us, or that we relay for, uses these. */
+    uint8_t relay_send[16], relay_recv[16];
+    uint64_t relay_counter;
+    struct ov_replay *relay_replay; /* made on first use */
+};
+
+struct ov_handshake {
+    struct ov_noise noise;
+    struct ov_index index;
+};
+
+struct ov_session {
+    struct ov_keypair *current, *previous, *next;
+    struct ov_handshake *hs; /* initiated by us, waiting for the answer */
+    uint64_t remote_stamp;   /* newest initiation of the peer that we took */
+    struct ov_cookie_maker macs;
+    enum ov_aead aead;
+    uint32_t boot; /* the peer's boot number, 1 << 16 | what it said; 0: none heard yet */
+};
+
+void ov_session_init(struct ov_session *s, const struct ov_identity *remote);
+/* Wipes all keys and the handshake. */
+void ov_session_clear(struct ov_engine *e, struct ov_session *s);
+
+/* An INITIATION from us to `p`, whose identity is `remote`. Replaces a handshake under way. */
+OV_CHECK int ov_session_initiate(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
+                                 const struct ov_identity *remote, uint8_t out[OV_INITIATION_LEN]);
+/* The RESPONSE to an initiation that node has opened into `hs` (whose peer and stamp have been checked):
+ * makes the key pair `next`. */
+OV_CHECK int ov_session_respond(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
+                                struct ov_noise *hs, const struct ov_initiation *init,
+                                uint32_t sender, uint8_t out[OV_RESPONSE_LEN]);
+/* Our handshake is answered: the key pair becomes current. OV_EAUTH leaves all as it was. */
+OV_CHECK int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
+                               const uint8_t *msg, size_t len, struct ov_response *resp);
+/* Note the peer's boot number: true when it is another start than the one we knew. */
+bool ov_session_rebooted(struct ov_session *s, uint16_t boot);
+/* An authenticated packet came under `kp`: confirm `next`. True when that made it current. */
+bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_keypair *kp);
+
+/* The key pair to send under, or NULL: none, or too old. */
+struct ov_keypair *ov_session_sender(struct ov_engine *e, struct ov_session *s);
+/* Should we make new keys, being about to send? Only the initiator of the current ones does so by age. */
+bool ov_session_wants_rekey(const struct ov_engine *e, const struct ov_session *s);
+bool ov_keypair_expired(const struct ov_engine *e, const struct ov_keypair *kp);
+
+/* Seal a message into a DATA datagram of len + OV_DATA_OVERHEAD bytes at `out`. */
+void ov_keypair_seal(struct ov_keypair *kp, const uint8_t *msg, size_t len, uint8_t *out);
+/* Open a DATA datagram in place; on success *msg points into it. OV_EREPLAY, OV_EAUTH. */
+OV_CHECK int ov_keypair_open(struct ov_keypair *kp, uint8_t *datagram, size_t len, uint8_t **msg,
+                             size_t *mlen);
+/* Write the relay header for `addr`; check one that came in. OV_EAUTH, OV_EREPLAY, OV_ENOMEM. */
+void ov_keypair_relay_header(struct ov_keypair *kp, ov_addr addr, bool relayed,
+                             uint8_t out[OV_RELAY_HEADER]);
+OV_CHECK int ov_keypair_relay_check(struct ov_keypair *kp, const uint8_t *header,
+                                    const struct ov_relay *r);
+
+#endif
