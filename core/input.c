@@ -263,10 +263,18 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes,
                                OV_REASSEMBLY_TOTAL, &lost, &msg);
     e->stats.drops[OV_DROP_FRAGMENTS] += lost;
-    if (err == OV_OK)
-        deliver(a, p, (uint8_t *)msg.p, msg.len, true);
-    else if (err != OV_EFULL)
+    if (err == OV_EFULL)
+        return;
+    if (err != OV_OK) {
         ov_drop(e, OV_DROP_FRAGMENTS);
+        return;
+    }
+    /* A frame in it must live as long as this turn's outputs. */
+    uint8_t *copy = ov_outq_copy(&e->out, msg.p, msg.len);
+    if (copy)
+        deliver(a, p, copy, msg.len, true);
+    else
+        ov_drop(e, OV_DROP_OUTPUT_FULL);
 }
 
 static void on_whois(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)

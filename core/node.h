@@ -17,6 +17,7 @@
 
 #include "local.h"
 #include "log.h"
+#include "netstate.h"
 #include "output.h"
 #include "stats.h"
 #include "types.h"
@@ -62,7 +63,6 @@ void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now);
 /* Join: `controller` may be NULL (then it is learnt from a root and proven against the netid);
  * `secret` (16 bytes, of an invite) may be NULL. OV_EEXIST if joined already (a secret is then used
  * for another request), OV_EFULL above OV_NETWORKS_MAX. */
-#define OV_NETWORKS_MAX 16
 OV_CHECK int ov_node_join(struct ov_node *n, ov_netid net, const struct ov_identity *controller,
                           const uint8_t *secret, const char *hostname, ov_time now);
 OV_CHECK int ov_node_leave(struct ov_node *n, ov_netid net, ov_time now);
@@ -114,15 +114,6 @@ bool ov_node_pull(struct ov_node *n, struct ov_output *out);
 /* ---- what people may see ---- */
 
 void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out);
-
-enum ov_net_state {
-    OV_NET_STATE_CONNECTING, /* looking for the controller */
-    OV_NET_STATE_ASKING,     /* controller known, request sent */
-    OV_NET_STATE_WAITING,    /* waiting for admission */
-    OV_NET_STATE_READY,      /* member */
-    OV_NET_STATE_REFUSED,    /* see `status` */
-};
-const char *ov_net_state_text(enum ov_net_state s);
 
 struct ov_network_info {
     ov_netid net;

@@ -28,8 +28,12 @@ void ov_outq_free(struct ov_outq *q)
 
 size_t ov_outq_begin(struct ov_outq *q)
 {
-    size_t lost = q->len - q->head;
-    q->head = q->len = q->used = 0;
+    size_t lost = 0;
+    for (size_t i = q->head; i < q->len; i++)
+        if (q->items[i].kind == OV_OUT_FRAME && q->items[i].frame.data) {
+            q->items[i].frame.data = NULL;
+            lost++;
+        }
     return lost;
 }
 
@@ -134,10 +138,11 @@ bool ov_outq_persist(struct ov_outq *q, enum ov_persist_kind kind, uint64_t id, 
 
 bool ov_outq_pull(struct ov_outq *q, struct ov_output *out)
 {
-    if (q->head == q->len) {
-        q->head = q->len = q->used = 0;
-        return false;
+    while (q->head < q->len) {
+        *out = q->items[q->head++];
+        if (out->kind != OV_OUT_FRAME || out->frame.data)
+            return true;
     }
-    *out = q->items[q->head++];
-    return true;
+    q->head = q->len = q->used = 0;
+    return false;
 }

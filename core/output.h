@@ -80,7 +80,8 @@ struct ov_outq {
 /* `bytes` of arena and room for bytes / 512 outputs. OV_ENOMEM. */
 OV_CHECK int ov_outq_init(struct ov_outq *q, size_t bytes);
 void ov_outq_free(struct ov_outq *q);
-/* Starts a turn: what nobody pulled is forgotten, since its input may be gone. Returns how many. */
+/* New input comes: frames of earlier input that nobody pulled are forgotten, since their buffers may be
+ * gone. Returns how many. */
 size_t ov_outq_begin(struct ov_outq *q);
 /* Room for one datagram of `len` bytes, to be filled by the caller before anything else is queued;
  * NULL when full. */

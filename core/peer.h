@@ -50,6 +50,7 @@ struct ov_peer {
     bool relay;    /* we use it as a relay: one of our roots that offers it */
     unsigned keep; /* how many want the connection kept */
     bool remember; /* worth persisting */
+    bool dying;    /* the whole node goes */
     struct ov_peer *keep_next;
 
     struct ov_session s;

@@ -1,0 +1,394 @@
+#include "directory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REVOKED_MAX 256
+
+struct entry {
+    ov_addr addr;
+    struct ov_cert cert;
+    uint16_t len;
+    uint8_t blob[OV_CERT_MAX];
+    uint8_t ngroups;
+    struct ov_mac groups[]; /* ngroups of them */
+};
+
+struct dirnet {
+    ov_netid id;
+    struct ov_identity controller;
+    uint64_t version;
+    ov_time last_use;
+    struct entry **sorted; /* by address */
+    size_t n, cap;
+    struct ov_map ips; /* IP -> entry */
+    struct {
+        ov_addr addr;
+        ov_wall timestamp;
+    } revoked[REVOKED_MAX];
+    size_t nrevoked;
+};
+
+struct ov_directory {
+    struct ov_engine *e;
+    struct ov_map nets;
+    size_t members;
+};
+
+struct ov_directory *ov_directory_new(struct ov_engine *e)
+{
+    struct ov_directory *d = calloc(1, sizeof *d);
+    uint8_t seed[16];
+    if (!d)
+        return NULL;
+    d->e = e;
+    e->random.fill(e->random.arg, seed, sizeof seed);
+    ov_map_init(&d->nets, OV_DIRECTORY_NETS, seed);
+    return d;
+}
+
+size_t ov_directory_members(const struct ov_directory *d)
+{
+    return d->members;
+}
+
+/* ---- tables ---- */
+
+static void unindex(struct dirnet *n, const struct entry *x)
+{
+    for (int i = 0; i < x->cert.naddrs; i++)
+        if (ov_map_get(&n->ips, ov_key_ip(&x->cert.addrs[i].ip)) == x)
+            ov_map_del(&n->ips, ov_key_ip(&x->cert.addrs[i].ip));
+}
+
+/* Position of the first entry whose address is at least `a`. */
+static size_t lower_bound(const struct dirnet *n, ov_addr a)
+{
+    size_t lo = 0, hi = n->n;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (n->sorted[mid]->addr < a)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct entry *find(const struct dirnet *n, ov_addr a)
+{
+    size_t i = lower_bound(n, a);
+    return i < n->n && n->sorted[i]->addr == a ? n->sorted[i] : NULL;
+}
+
+static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
+{
+    size_t i = lower_bound(n, a);
+    if (i == n->n || n->sorted[i]->addr != a)
+        return;
+    unindex(n, n->sorted[i]);
+    free(n->sorted[i]);
+    memmove(&n->sorted[i], &n->sorted[i + 1], (n->n - i - 1) * sizeof *n->sorted);
+    n->n--;
+    d->members--;
+    n->version++;
+}
+
+static void free_net(struct ov_directory *d, struct dirnet *n)
+{
+    for (size_t i = 0; i < n->n; i++)
+        free(n->sorted[i]);
+    d->members -= n->n;
+    free(n->sorted);
+    ov_map_free(&n->ips);
+    ov_map_del(&d->nets, ov_key_u64(n->id));
+    free(n);
+}
+
+void ov_directory_free(struct ov_directory *d)
+{
+    struct dirnet *n;
+    if (!d)
+        return;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
+        free_net(d, n);
+    ov_map_free(&d->nets);
+    free(d);
+}
+
+/* The network longest without an announcement gives way. */
+static void evict_net(struct ov_directory *d)
+{
+    struct dirnet *n, *pick = NULL;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
+        if (!pick || n->last_use < pick->last_use)
+            pick = n;
+    if (pick)
+        free_net(d, pick);
+}
+
+/* A network enters with the first member that shows a certificate of a controller whose identity proves
+ * itself against the network id. */
+static struct dirnet *make_net(struct ov_directory *d, ov_netid id,
+                               const struct ov_identity *controller)
+{
+    struct ov_engine *e = d->e;
+    struct ov_identity c = *controller;
+    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(id));
+    uint8_t seed[16];
+    if (n)
+        return ov_identity_equal(&n->controller, controller) ? n : NULL;
+    if (!ov_bucket_take(&e->pow_checks, 1, e->now) || ov_identity_check(&c, &e->pow) != OV_OK ||
+        c.addr != ov_netid_controller(id))
+        return NULL;
+    if (d->nets.len >= OV_DIRECTORY_NETS)
+        evict_net(d);
+    n = calloc(1, sizeof *n);
+    if (!n || ov_map_put(&d->nets, ov_key_u64(id), n) != OV_OK) {
+        free(n);
+        return NULL;
+    }
+    n->id = id;
+    n->controller = c;
+    n->version = ov_random_u64(&e->random) >> 16; /* so that a restart is noticed */
+    e->random.fill(e->random.arg, seed, sizeof seed);
+    ov_map_init(&n->ips, (size_t)OV_DIRECTORY_MEMBERS * OV_CERT_ADDRS_MAX, seed);
+    return n;
+}
+
+static ov_wall revoked_until(const struct dirnet *n, ov_addr a)
+{
+    for (size_t i = 0; i < n->nrevoked; i++)
+        if (n->revoked[i].addr == a)
+            return n->revoked[i].timestamp;
+    return 0;
+}
+
+/* ---- serving ---- */
+
+static struct entry *make_entry(const struct ov_cert *c, const struct ov_msg_announce *m)
+{
+    struct entry *x = malloc(sizeof *x + m->ngroups * sizeof x->groups[0]);
+    if (!x)
+        return NULL;
+    x->addr = c->member.addr;
+    x->cert = *c;
+    x->len = (uint16_t)m->cert.len;
+    memcpy(x->blob, m->cert.p, m->cert.len);
+    x->ngroups = m->ngroups;
+    memcpy(x->groups, m->groups, m->ngroups * sizeof x->groups[0]);
+    return x;
+}
+
+static bool insert(struct ov_directory *d, struct dirnet *n, struct entry *x)
+{
+    if (n->n == n->cap) {
+        size_t cap = n->cap ? n->cap * 2 : 16;
+        struct entry **v = realloc(n->sorted, cap * sizeof *v);
+        if (!v)
+            return false;
+        n->sorted = v;
+        n->cap = cap;
+    }
+    size_t i = lower_bound(n, x->addr);
+    memmove(&n->sorted[i + 1], &n->sorted[i], (n->n - i) * sizeof *n->sorted);
+    n->sorted[i] = x;
+    n->n++;
+    d->members++;
+    n->version++;
+    for (int k = 0; k < x->cert.naddrs; k++)
+        if (ov_map_put(&n->ips, ov_key_ip(&x->cert.addrs[k].ip), x) != OV_OK)
+            ov_drop(d->e, OV_DROP_TABLE_FULL);
+    return true;
+}
+
+static bool same_entry(const struct entry *x, const struct ov_msg_announce *m)
+{
+    return x->len == m->cert.len && memcmp(x->blob, m->cert.p, x->len) == 0 &&
+           x->ngroups == m->ngroups &&
+           memcmp(x->groups, m->groups, m->ngroups * sizeof x->groups[0]) == 0;
+}
+
+void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
+                            const struct ov_msg_announce *m)
+{
+    struct ov_engine *e = d->e;
+    const struct ov_identity *who = from ? &from->id : &e->id.pub;
+    struct ov_cert c;
+    if (ov_cert_decode(m->cert.p, m->cert.len, &c) != OV_OK ||
+        !ov_identity_equal(&c.member, who)) {
+        ov_drop(e, OV_DROP_NOT_MEMBER);
+        return;
+    }
+    struct dirnet *n = make_net(d, c.netid, &m->controller);
+    if (!n || ov_cert_verify(m->cert.p, m->cert.len, &n->controller, &c) != OV_OK ||
+        c.timestamp <= revoked_until(n, c.member.addr)) {
+        ov_drop(e, OV_DROP_NOT_MEMBER);
+        return;
+    }
+    n->last_use = e->now;
+    struct entry *old = find(n, c.member.addr);
+    if (old && (same_entry(old, m) || c.timestamp < old->cert.timestamp))
+        return;
+    if (!old && d->members >= OV_DIRECTORY_MEMBERS) {
+        ov_drop(e, OV_DROP_TABLE_FULL);
+        return;
+    }
+    struct entry *x = make_entry(&c, m);
+    if (old)
+        remove_entry(d, n, c.member.addr);
+    if (x && !insert(d, n, x))
+        free(x);
+}
+
+void ov_directory_withdraw(struct ov_directory *d, ov_netid net, ov_addr member)
+{
+    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(net));
+    if (n)
+        remove_entry(d, n, member);
+}
+
+void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t len)
+{
+    struct ov_revocation r;
+    if (ov_revocation_decode(blob, len, &r) != OV_OK)
+        return;
+    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(r.netid));
+    if (!n || ov_revocation_verify(blob, len, &n->controller, &r) != OV_OK ||
+        revoked_until(n, r.member) >= r.timestamp)
+        return;
+    size_t at = 0;
+    for (size_t i = 0; i < n->nrevoked; i++) {
+        if (n->revoked[i].addr == r.member) {
+            at = i;
+            goto put;
+        }
+        if (n->revoked[i].timestamp < n->revoked[at].timestamp)
+            at = i;
+    }
+    if (n->nrevoked < REVOKED_MAX)
+        at = n->nrevoked++;
+put:
+    n->revoked[at].addr = r.member;
+    n->revoked[at].timestamp = r.timestamp;
+    const struct entry *x = find(n, r.member);
+    if (x && x->cert.timestamp <= r.timestamp)
+        remove_entry(d, n, r.member);
+}
+
+static bool alive(const struct ov_directory *d, const struct entry *x)
+{
+    if (x->addr == d->e->id.pub.addr)
+        return true;
+    const struct ov_peer *p = ov_peer_find(d->e, x->addr);
+    return p && p->s.current && d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
+}
+
+/* Broadcast means everybody; bridges hear every group, for whoever is behind them. */
+static bool wants(const struct entry *x, const struct ov_mac *group)
+{
+    if (ov_mac_is_broadcast(group) || (x->cert.perms & OV_PERM_BRIDGE))
+        return true;
+    for (int i = 0; i < x->ngroups; i++)
+        if (memcmp(&x->groups[i], group, sizeof *group) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct ov_msg_found *f, const struct entry *x)
+{
+    f->certs[f->n++] = (struct ov_slice){x->blob, x->len};
+}
+
+static void collect_group(const struct ov_directory *d, const struct dirnet *n, ov_addr who,
+                          const struct ov_msg_lookup *m, struct ov_msg_found *f)
+{
+    size_t bytes = 0;
+    for (size_t i = lower_bound(n, m->after + 1); i < n->n; i++) {
+        const struct entry *x = n->sorted[i];
+        if (x->addr == who || !wants(x, &m->key.group) || !alive(d, x))
+            continue;
+        if (f->n == OV_FOUND_MAX || bytes + x->len + 2 > OV_MESSAGE_MAX - 256) {
+            f->flags |= OV_FOUND_MORE;
+            return;
+        }
+        bytes += x->len + 2u;
+        add(f, x);
+    }
+}
+
+int ov_directory_answer(struct ov_directory *d, ov_addr who, const struct ov_msg_lookup *m,
+                        uint8_t *out)
+{
+    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(m->netid));
+    const struct entry *x;
+    struct ov_writer w;
+    if (!n || !find(n, who))
+        return OV_EPERM;
+    struct ov_msg_found f = {.netid = m->netid, .key = m->key, .version = n->version};
+    if (m->version == n->version && m->after == 0)
+        f.flags = OV_FOUND_UNCHANGED;
+    else if (m->key.kind == OV_LOOKUP_GROUP)
+        collect_group(d, n, who, m, &f);
+    else if (m->key.kind == OV_LOOKUP_IP) {
+        if ((x = ov_map_get(&n->ips, ov_key_ip(&m->key.ip))) != NULL)
+            add(&f, x);
+    } else if ((x = find(n, m->key.member)) != NULL)
+        add(&f, x);
+    ov_writer_init(&w, out, OV_MESSAGE_MAX);
+    ov_msg_found_encode(&w, &f);
+    return w.failed ? OV_EFULL : (int)w.len;
+}
+
+/* ---- using ---- */
+
+bool ov_directory_is(const struct ov_network *net, const struct ov_peer *p)
+{
+    return p == net->controller_peer || (p->keep && (p->caps & OV_CAP_ROOT));
+}
+
+struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bool *self)
+{
+    struct ov_engine *e = net->o->e;
+    struct ov_peer *list[1 + 16];
+    unsigned n = 0;
+    bool own = net->o->directory && net->controller.addr == e->id.pub.addr;
+    *self = own && nth == 0;
+    if (own)
+        list[n++] = NULL;
+    if (net->controller_peer && ov_peer_up(net->controller_peer) &&
+        !net->controller_peer->unheard)
+        list[n++] = net->controller_peer;
+    for (struct ov_peer *p = e->keep; p && n < 16; p = p->keep_next)
+        if (p != net->controller_peer && (p->caps & OV_CAP_ROOT) && ov_peer_up(p))
+            list[n++] = p;
+    if (n == 0)
+        return NULL;
+    if (own && nth % n == 0)
+        *self = true;
+    return list[nth % n];
+}
+
+void ov_directory_announce(struct ov_network *net, struct ov_peer *to)
+{
+    struct ov_engine *e = net->o->e;
+    struct ov_msg_announce a = {.controller = net->controller,
+                                .cert = {net->cert_blob, net->cert_len},
+                                .ngroups = (uint8_t)net->ngroups};
+    uint8_t buf[1024 + OV_CERT_MAX];
+    struct ov_writer w;
+    memcpy(a.groups, net->groups, net->ngroups * sizeof a.groups[0]);
+    if (net->o->directory && !to)
+        ov_directory_announced(net->o->directory, NULL, &a);
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_announce_encode(&w, &a);
+    if (w.failed)
+        return;
+    if (to) {
+        ov_peer_send(to, buf, w.len, 0);
+        return;
+    }
+    for (struct ov_peer *p = e->keep; p; p = p->keep_next)
+        if (ov_directory_is(net, p) && ov_peer_up(p))
+            ov_peer_send(p, buf, w.len, 0);
+}

@@ -1,0 +1,154 @@
+/* What people may see of a node: copies, never pointers into it. */
+#include "node.h"
+
+#include "member.h"
+#include "node_state.h"
+
+#include <string.h>
+
+struct ov_peer *ov_node_peer_for(struct ov_node *n, ov_addr a)
+{
+    struct ov_peer *p = ov_peer_find(&n->e, a);
+    for (size_t i = 0; !p && i < n->o.n; i++) {
+        const struct ov_member *m = ov_member_find(n->o.nets[i], a);
+        if (m && ov_peer_get(&n->e, &m->cert.member, &p) != OV_OK)
+            p = NULL;
+    }
+    return p;
+}
+
+void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out)
+{
+    struct ov_peer *p;
+    *out = n->e.stats;
+    out->peers = n->e.peers.len;
+    out->sessions = 0;
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
+        out->sessions += ov_peer_up(p);
+}
+
+int ov_node_network(const struct ov_node *n, ov_netid id, struct ov_network_info *out)
+{
+    const struct ov_network *net = ov_network_find(&n->o, id);
+    struct ov_member *m;
+    if (!net)
+        return OV_ENOENT;
+    memset(out, 0, sizeof *out);
+    out->net = id;
+    out->state = net->state;
+    out->status = net->status;
+    out->controller = ov_netid_controller(id);
+    out->controller_online =
+        net->controller_online &&
+        (!net->controller_peer ||
+         (ov_peer_up(net->controller_peer) && !net->controller_peer->hs_wanted));
+    out->mac = net->mac;
+    memcpy(out->member_name, net->member_name, sizeof out->member_name);
+    out->has_config = net->config != NULL;
+    if (net->config)
+        out->config = *net->config;
+    out->cert = net->cert;
+    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;)
+        out->members += ov_member_valid(net, m);
+    return OV_OK;
+}
+
+size_t ov_node_networks(const struct ov_node *n, ov_netid *out, size_t cap)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n->o.n && k < cap; i++)
+        out[k++] = n->o.nets[i]->id;
+    return k;
+}
+
+static void fill_path(struct ov_peer *p, struct ov_peer_info *out)
+{
+    const struct ov_path_quality *q = &p->paths->relay;
+    if (p->paths->active >= 0) {
+        const struct ov_path *path = &p->paths->p[p->paths->active];
+        q = &path->q;
+        out->path = OV_PEER_DIRECT;
+        out->remote = path->remote;
+    } else {
+        const struct ov_peer *r = ov_peer_relay_for(p);
+        out->path = r ? OV_PEER_RELAY : OV_PEER_NONE;
+        out->via = r ? r->id.addr : 0;
+    }
+    out->since = p->paths->since;
+    out->rtt = q->srtt;
+    out->jitter = q->jitter;
+    out->loss_permille = q->loss;
+    out->mtu = q->mtu;
+}
+
+static void fill_nets(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
+{
+    for (size_t i = 0; i < n->o.n && out->nnets < 4; i++) {
+        const struct ov_member *m = ov_member_find(n->o.nets[i], a);
+        if (!m || !ov_member_valid(n->o.nets[i], m))
+            continue;
+        out->nets[out->nnets].net = n->o.nets[i]->id;
+        out->nets[out->nnets].naddrs = m->cert.naddrs;
+        memcpy(out->nets[out->nnets].addrs, m->cert.addrs, sizeof m->cert.addrs);
+        out->nnets++;
+    }
+}
+
+int ov_node_peer(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
+{
+    struct ov_peer *p = ov_peer_find(&n->e, a);
+    if (!p)
+        return OV_ENOENT;
+    memset(out, 0, sizeof *out);
+    out->id = p->id;
+    out->caps = p->caps;
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        out->is_root |= n->roots.root[i].peer == p;
+    out->session = ov_peer_up(p);
+    out->aead = out->session ? p->s.aead : OV_AEAD_NONE;
+    if (out->session && p->paths)
+        fill_path(p, out);
+    out->last_rx = p->rx_datagrams ? p->last_rx : 0;
+    out->last_tx = p->last_tx;
+    out->rx_bytes = p->rx_bytes;
+    out->tx_bytes = p->tx_bytes;
+    out->rx_datagrams = p->rx_datagrams;
+    out->tx_datagrams = p->tx_datagrams;
+    fill_nets(n, a, out);
+    return OV_OK;
+}
+
+size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap)
+{
+    struct ov_peer *p;
+    size_t k = 0;
+    for (size_t it = 0; k < cap && (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
+        out[k++] = p->id.addr;
+    return k;
+}
+
+size_t ov_node_roots(const struct ov_node *n, struct ov_root_info *out, size_t cap)
+{
+    size_t k = 0;
+    for (int i = 0; i < OV_ROOTS_MAX && k < cap; i++) {
+        const struct ov_root *r = &n->roots.root[i];
+        if (!r->host[0])
+            continue;
+        struct ov_root_info *o = &out[k++];
+        memset(o, 0, sizeof *o);
+        memcpy(o->host, r->host, sizeof o->host);
+        o->mismatch = r->mismatch;
+        o->asked = r->asked;
+        o->nendpoints = r->nendpoints;
+        memcpy(o->endpoints, r->endpoints, sizeof o->endpoints);
+        if (!r->peer)
+            continue;
+        o->addr = r->peer->id.addr;
+        o->is_root = r->peer->caps & OV_CAP_ROOT;
+        o->online = ov_peer_online(r->peer);
+        o->seen = r->peer->seen;
+        if (r->peer->paths && r->peer->paths->active >= 0)
+            o->rtt = r->peer->paths->p[r->peer->paths->active].q.srtt;
+    }
+    return k;
+}

@@ -1,0 +1,290 @@
+#include "member.h"
+
+#include "directory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ASK_GAP OV_SEC
+
+struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a)
+{
+    return ov_map_get(&net->members, ov_key_u64(a));
+}
+
+struct ov_member *ov_member_by_ip(const struct ov_network *net, const struct ov_ip *ip)
+{
+    return ov_map_get(&net->ips, ov_key_ip(ip));
+}
+
+static ov_wall revoked_until(const struct ov_network *net, ov_addr a)
+{
+    for (size_t i = 0; i < net->nrevoked; i++)
+        if (net->revoked[i].addr == a)
+            return net->revoked[i].timestamp;
+    return 0;
+}
+
+bool ov_member_valid(const struct ov_network *net, const struct ov_member *m)
+{
+    return net->cert.netid && net->config &&
+           ov_cert_agree(&net->cert, &m->cert, net->config->window_s) &&
+           m->cert.timestamp > revoked_until(net, m->cert.member.addr);
+}
+
+/* An address belongs to the member with the newest certificate that names it. */
+static void index_ips(struct ov_network *net, struct ov_member *m)
+{
+    for (int i = 0; i < m->cert.naddrs; i++) {
+        struct ov_member *other = ov_member_by_ip(net, &m->cert.addrs[i].ip);
+        if (!other || other->cert.timestamp <= m->cert.timestamp)
+            if (ov_map_put(&net->ips, ov_key_ip(&m->cert.addrs[i].ip), m) != OV_OK)
+                ov_drop(net->o->e, OV_DROP_TABLE_FULL);
+    }
+    if (m->cert.perms & OV_PERM_BRIDGE)
+        net->bridges++;
+}
+
+static void unindex(struct ov_network *net, struct ov_member *m)
+{
+    for (int i = 0; i < m->cert.naddrs; i++)
+        if (ov_member_by_ip(net, &m->cert.addrs[i].ip) == m)
+            ov_map_del(&net->ips, ov_key_ip(&m->cert.addrs[i].ip));
+    if (m->cert.perms & OV_PERM_BRIDGE)
+        net->bridges--;
+}
+
+static void free_member(struct ov_network *net, struct ov_member *m)
+{
+    unindex(net, m);
+    free(m->groups);
+    free(m);
+}
+
+void ov_member_remove(struct ov_network *net, ov_addr a)
+{
+    struct ov_member *m = ov_map_del(&net->members, ov_key_u64(a));
+    struct ov_learned *l;
+    struct ov_key k;
+    if (!m)
+        return;
+    free_member(net, m);
+    for (size_t it = 0; (l = ov_map_next(&net->learned, &it, &k)) != NULL;)
+        if (l->member == a) {
+            ov_map_del(&net->learned, k);
+            free(l);
+        }
+}
+
+void ov_member_clear(struct ov_network *net)
+{
+    struct ov_member *m;
+    struct ov_learned *l;
+    struct ov_key k;
+    for (size_t it = 0; (m = ov_map_next(&net->members, &it, &k)) != NULL;) {
+        ov_map_del(&net->members, k);
+        free_member(net, m);
+    }
+    for (size_t it = 0; (l = ov_map_next(&net->learned, &it, &k)) != NULL;) {
+        ov_map_del(&net->learned, k);
+        free(l);
+    }
+}
+
+static void evict_oldest(struct ov_network *net)
+{
+    struct ov_member *m, *pick = NULL;
+    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;)
+        if (!pick || m->heard < pick->heard)
+            pick = m;
+    if (pick)
+        ov_member_remove(net, pick->cert.member.addr);
+}
+
+static struct ov_member *new_member(struct ov_network *net, ov_addr a)
+{
+    if (net->members.len >= OV_MEMBERS_MAX)
+        evict_oldest(net);
+    struct ov_member *m = calloc(1, sizeof *m);
+    if (m && ov_map_put(&net->members, ov_key_u64(a), m) != OV_OK) {
+        free(m);
+        m = NULL;
+    }
+    return m;
+}
+
+/* Does this certificate name the key that we have pinned for its address? */
+static int check_pin(struct ov_network *net, const struct ov_identity *id)
+{
+    const struct ov_peer *p = ov_peer_find(net->o->e, id->addr);
+    const struct ov_member *m = ov_member_find(net, id->addr);
+    if ((p && !ov_identity_equal(&p->id, id)) ||
+        (m && !ov_identity_equal(&m->cert.member, id))) {
+        ov_peer_conflict(net->o->e, id->addr);
+        return OV_ECONFLICT;
+    }
+    return OV_OK;
+}
+
+int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
+                     struct ov_member **out)
+{
+    struct ov_cert c;
+    int err = ov_cert_decode(blob, len, &c);
+    if (err != OV_OK)
+        return err;
+    struct ov_member *m = ov_member_find(net, c.member.addr);
+    if (c.netid != net->id || !net->controller.addr)
+        return OV_EINVAL;
+    /* What we have already is at least as new: spare the signature. */
+    if (m && m->cert.timestamp >= c.timestamp && ov_identity_equal(&m->cert.member, &c.member))
+        goto known;
+    err = ov_cert_verify(blob, len, &net->controller, &c);
+    if (err != OV_OK)
+        return err;
+    if (c.timestamp <= revoked_until(net, c.member.addr))
+        return OV_EEXPIRED;
+    if (c.member.addr == net->o->e->id.pub.addr)
+        return OV_EEXIST;
+    err = check_pin(net, &c.member);
+    if (err != OV_OK)
+        return err;
+    if (m)
+        unindex(net, m);
+    else if (!(m = new_member(net, c.member.addr)))
+        return OV_EFULL;
+    m->cert = c;
+    index_ips(net, m);
+known:
+    m->heard = net->o->e->now;
+    if (out)
+        *out = m;
+    return OV_OK;
+}
+
+/* ---- showing certificates ---- */
+
+void ov_member_hello(struct ov_network *net, struct ov_peer *p, bool want_reply)
+{
+    struct ov_msg_net_hello h = {.netid = net->id,
+                                 .flags = want_reply ? OV_HELLO_WANT_REPLY : 0,
+                                 .cert = {net->cert_blob, net->cert_len},
+                                 .ngroups = (uint8_t)net->ngroups};
+    uint8_t buf[1024 + OV_CERT_MAX];
+    struct ov_writer w;
+    struct ov_member *m = ov_member_find(net, p->id.addr);
+    if (!ov_network_ready(net))
+        return;
+    memcpy(h.groups, net->groups, net->ngroups * sizeof h.groups[0]);
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_net_hello_encode(&w, &h);
+    if (!w.failed && ov_peer_send(p, buf, w.len, want_reply ? 0 : OV_SEND_QUIET) == OV_OK && m)
+        m->hello_ts = net->cert.timestamp;
+}
+
+void ov_member_ask(struct ov_network *net, struct ov_peer *p)
+{
+    if (ov_bucket_take(&p->control, 20, net->o->e->now)) /* about once a second */
+        ov_member_hello(net, p, true);
+}
+
+static void take_groups(struct ov_member *m, const struct ov_msg_net_hello *h)
+{
+    size_t size = h->ngroups * sizeof h->groups[0];
+    struct ov_mac *g = malloc(size ? size : 1);
+    if (!g)
+        return;
+    memcpy(g, h->groups, size);
+    free(m->groups);
+    m->groups = g;
+    m->ngroups = h->ngroups;
+}
+
+void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
+                              const struct ov_msg_net_hello *h)
+{
+    struct ov_engine *e = net->o->e;
+    struct ov_member *m;
+    struct ov_cert c;
+    if (!ov_network_ready(net) || ov_cert_decode(h->cert.p, h->cert.len, &c) != OV_OK ||
+        !ov_identity_equal(&c.member, &p->id)) {
+        ov_drop(e, OV_DROP_NOT_MEMBER);
+        return;
+    }
+    if (ov_member_accept(net, h->cert.p, h->cert.len, &m) != OV_OK) {
+        ov_drop(e, OV_DROP_NOT_MEMBER);
+        return;
+    }
+    take_groups(m, h);
+    if (!p->remember && ov_member_valid(net, m)) {
+        p->remember = true;
+        ov_peer_persist(p);
+    }
+    if ((h->flags & OV_HELLO_WANT_REPLY) && ov_bucket_take(&p->control, 5, e->now))
+        ov_member_hello(net, p, false);
+}
+
+/* ---- revocation ---- */
+
+/* Remember the newest instant for each address; the oldest entry gives way. */
+static bool remember_revoked(struct ov_network *net, const struct ov_revocation *r)
+{
+    size_t oldest = 0;
+    for (size_t i = 0; i < net->nrevoked; i++) {
+        if (net->revoked[i].addr == r->member) {
+            if (net->revoked[i].timestamp >= r->timestamp)
+                return false;
+            net->revoked[i].timestamp = r->timestamp;
+            return true;
+        }
+        if (net->revoked[i].timestamp < net->revoked[oldest].timestamp)
+            oldest = i;
+    }
+    size_t at = net->nrevoked < OV_REVOKED_MAX ? net->nrevoked++ : oldest;
+    net->revoked[at].addr = r->member;
+    net->revoked[at].timestamp = r->timestamp;
+    return true;
+}
+
+/* To every member we are connected with, and to the directories. */
+static void flood(struct ov_network *net, const struct ov_peer *from, const uint8_t *blob)
+{
+    struct ov_engine *e = net->o->e;
+    uint8_t buf[1 + OV_REVOCATION_LEN];
+    struct ov_writer w;
+    struct ov_member *m;
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_revoke_encode(&w, blob);
+    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
+        struct ov_peer *p = ov_peer_find(e, m->cert.member.addr);
+        if (p && p != from && !p->keep && ov_peer_up(p))
+            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+    }
+    for (struct ov_peer *p = e->keep; p; p = p->keep_next)
+        if (p != from && ov_peer_up(p))
+            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+}
+
+void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const uint8_t *blob,
+                      size_t len)
+{
+    struct ov_engine *e = net->o->e;
+    struct ov_revocation r;
+    if (!net->controller.addr ||
+        ov_revocation_verify(blob, len, &net->controller, &r) != OV_OK || r.netid != net->id) {
+        ov_drop(e, OV_DROP_AUTH);
+        return;
+    }
+    if (!remember_revoked(net, &r))
+        return;
+    flood(net, from, blob);
+    if (r.member == e->id.pub.addr) {
+        if (net->cert.netid && net->cert.timestamp <= r.timestamp)
+            ov_network_refuse(net, OV_NET_DENIED);
+        return;
+    }
+    const struct ov_member *m = ov_member_find(net, r.member);
+    if (m && m->cert.timestamp <= r.timestamp)
+        ov_member_remove(net, r.member);
+    ov_network_changed(net);
+}

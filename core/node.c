@@ -1,0 +1,584 @@
+#include "node.h"
+
+#include "node_state.h"
+
+#include "directory.h"
+#include "input.h"
+#include "lookup.h"
+#include "member.h"
+#include "punch.h"
+#include "switch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OUT_BYTES   (2u << 20)
+#define TIMER_TURNS 16
+#define PING_WAIT   (5 * OV_SEC)
+
+/* ---- turns ---- */
+
+/* Sample the time. It never goes back, whatever the edge says. */
+static void enter(struct ov_node *n, ov_time now)
+{
+    if (now > n->e.now)
+        n->e.now = now;
+}
+
+/* What became due by this input, or by the time that passed, happens in the same turn. */
+static void leave(struct ov_node *n)
+{
+    for (int i = 0; i < TIMER_TURNS && ov_timers_next(&n->e.timers) <= n->e.now; i++)
+        ov_timers_run(&n->e.timers, n->e.now);
+}
+
+/* ---- messages of rank 4 ---- */
+
+static void on_frame(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    ov_netid id;
+    struct ov_slice frame;
+    if (ov_msg_frame_decode(m, len, &id, &frame) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    struct ov_network *net = ov_network_find(&n->o, id);
+    if (net)
+        ov_switch_receive(net, p, frame.p, frame.len);
+    else
+        ov_drop(&n->e, OV_DROP_NOT_JOINED);
+}
+
+static void on_request(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_net_request req;
+    if (!(n->e.caps & OV_CAP_CONTROLLER))
+        ov_drop(&n->e, OV_DROP_UNEXPECTED);
+    else if (ov_msg_net_request_decode(m, len, &req) != OV_OK)
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+    else if (!ov_bucket_take(&p->control, 2, n->e.now))
+        ov_drop(&n->e, OV_DROP_LIMIT);
+    else
+        ov_emit(&n->e, &(struct ov_out_event){.kind = OV_EVENT_REQUEST,
+                                              .net = req.netid,
+                                              .addr = p->id.addr,
+                                              .from = &p->id,
+                                              .request = &req});
+}
+
+static void on_reply(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_net_reply r;
+    if (ov_msg_net_reply_decode(m, len, &r) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    struct ov_network *net = ov_network_find(&n->o, r.netid);
+    if (net && net->controller_peer == p)
+        ov_network_reply(net, &r);
+    else
+        ov_drop(&n->e, OV_DROP_UNEXPECTED);
+}
+
+static void on_hello(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_net_hello h;
+    if (ov_msg_net_hello_decode(m, len, &h) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    struct ov_network *net = ov_network_find(&n->o, h.netid);
+    if (net)
+        ov_member_hello_received(net, p, &h);
+    else
+        ov_drop(&n->e, OV_DROP_NOT_JOINED);
+}
+
+/* A revocation proves itself, so it may come from anybody. */
+static void on_revoke(struct ov_node *n, const struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_revocation r;
+    if (ov_revocation_decode(m, len, &r) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    if (n->o.directory)
+        ov_directory_revoked(n->o.directory, m, len);
+    struct ov_network *net = ov_network_find(&n->o, r.netid);
+    if (net)
+        ov_member_revoke(net, p, m, len);
+}
+
+static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    ov_netid id;
+    if (ov_msg_net_bye_decode(m, len, &id) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    if (n->o.directory)
+        ov_directory_withdraw(n->o.directory, id, p->id.addr);
+    struct ov_network *net = ov_network_find(&n->o, id);
+    if (net)
+        ov_member_remove(net, p->id.addr);
+}
+
+static void on_announce(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_announce a;
+    if (!n->o.directory)
+        ov_drop(&n->e, OV_DROP_UNEXPECTED);
+    else if (!ov_bucket_take(&p->control, 1, n->e.now))
+        ov_drop(&n->e, OV_DROP_LIMIT);
+    else if (ov_msg_announce_decode(m, len, &a) != OV_OK)
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+    else
+        ov_directory_announced(n->o.directory, p, &a);
+}
+
+static void on_lookup(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_lookup l;
+    uint8_t *buf;
+    if (!n->o.directory) {
+        ov_drop(&n->e, OV_DROP_UNEXPECTED);
+        return;
+    }
+    if (!ov_bucket_take(&p->control, 1, n->e.now)) {
+        ov_drop(&n->e, OV_DROP_LIMIT);
+        return;
+    }
+    if (ov_msg_lookup_decode(m, len, &l) != OV_OK || !(buf = malloc(OV_MESSAGE_MAX))) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    int answer = ov_directory_answer(n->o.directory, p->id.addr, &l, buf);
+    if (answer > 0)
+        ov_peer_send(p, buf, (size_t)answer, OV_SEND_QUIET);
+    else
+        ov_drop(&n->e, OV_DROP_NOT_MEMBER);
+    free(buf);
+}
+
+static void on_found(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_found f;
+    if (ov_msg_found_decode(m, len, &f) != OV_OK) {
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+        return;
+    }
+    struct ov_network *net = ov_network_find(&n->o, f.netid);
+    if (net && ov_directory_is(net, p))
+        ov_lookup_found(net, p, &f);
+    else
+        ov_drop(&n->e, OV_DROP_UNEXPECTED);
+}
+
+static void on_message(void *arg, struct ov_peer *p, uint8_t *msg, size_t len)
+{
+    struct ov_node *n = arg;
+    const uint8_t *m = msg + 1;
+    size_t mlen = len - 1;
+    switch (msg[0]) {
+    case OV_MSG_FRAME:
+        on_frame(n, p, m, mlen);
+        break;
+    case OV_MSG_NET_REQUEST:
+        on_request(n, p, m, mlen);
+        break;
+    case OV_MSG_NET_REPLY:
+        on_reply(n, p, m, mlen);
+        break;
+    case OV_MSG_NET_HELLO:
+        on_hello(n, p, m, mlen);
+        break;
+    case OV_MSG_REVOKE:
+        on_revoke(n, p, m, mlen);
+        break;
+    case OV_MSG_NET_BYE:
+        on_bye(n, p, m, mlen);
+        break;
+    case OV_MSG_ANNOUNCE:
+        on_announce(n, p, m, mlen);
+        break;
+    case OV_MSG_LOOKUP:
+        on_lookup(n, p, m, mlen);
+        break;
+    case OV_MSG_FOUND:
+        on_found(n, p, m, mlen);
+        break;
+    default:
+        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
+    }
+}
+
+/* ---- other happenings ---- */
+
+/* A root is back: whatever waited for a relay goes on now, without waiting for its own timer. */
+static void root_up(struct ov_node *n, struct ov_peer *root)
+{
+    struct ov_peer *p;
+    ov_locate_retry(&n->locate);
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;) {
+        if (p == root)
+            continue;
+        if (p->hs_wanted && p->hs_next > n->e.now) {
+            p->hs_next = n->e.now;
+            ov_peer_wake(p, n->e.now);
+        }
+        if (p->paths && p->paths->active < 0 && n->e.now - p->last_frame < OV_PEER_ACTIVE &&
+            p->last_frame)
+            ov_punch_kick(p);
+    }
+}
+
+static void pings_go(struct ov_node *n, struct ov_peer *p)
+{
+    for (int i = 0; i < OV_PINGS_MAX; i++) {
+        if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
+            continue;
+        n->ping[i].sent = true;
+        ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY, 0, n->ping[i].id);
+    }
+}
+
+static void on_session(void *arg, struct ov_peer *p, bool fresh)
+{
+    struct ov_node *n = arg;
+    if (ov_roots_session(&n->roots, p))
+        root_up(n, p);
+    for (size_t i = 0; i < n->o.n; i++)
+        ov_network_session(n->o.nets[i], p, fresh);
+    pings_go(n, p);
+}
+
+static void on_gone(void *arg, struct ov_peer *p)
+{
+    (void)arg;
+    /* Roots and controllers are kept, so nobody above holds a pointer to a peer that goes. */
+    assert(p->keep == 0 || p->e->peers.len == 0 || p->dying);
+}
+
+static void on_located(void *arg, const struct ov_identity *id)
+{
+    struct ov_node *n = arg;
+    struct ov_peer *p;
+    for (size_t i = 0; i < n->o.n; i++)
+        ov_network_controller(n->o.nets[i], id);
+    for (int i = 0; i < OV_PINGS_MAX; i++)
+        if (n->ping[i].addr == id->addr && ov_peer_get(&n->e, id, &p) == OV_OK)
+            ov_peer_connect(p);
+}
+
+static void on_iam(void *arg, const struct ov_iam *iam, uint16_t socket,
+                   const struct ov_endpoint *from)
+{
+    struct ov_node *n = arg;
+    (void)socket;
+    ov_roots_iam(&n->roots, iam, from);
+}
+
+static const struct ov_engine_ops ops = {on_message, on_session, on_gone, on_located, on_iam};
+
+static void on_roots_changed(void *arg)
+{
+    struct ov_node *n = arg;
+    ov_roots_follow(&n->roots);
+}
+
+/* ---- life ---- */
+
+int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, struct ov_node **out)
+{
+    if (!cfg->identity || !cfg->random.fill || now == 0 || ov_crypto_init() != OV_OK)
+        return OV_EINVAL;
+    struct ov_node *n = calloc(1, sizeof *n);
+    if (!n)
+        return OV_ENOMEM;
+    int err = ov_engine_init(&n->e, cfg->identity, cfg->caps, &cfg->pow, &cfg->random, &cfg->log,
+                             cfg->out_bytes ? cfg->out_bytes : OUT_BYTES, cfg->max_peers, now, wall);
+    if (err != OV_OK) {
+        free(n);
+        return err;
+    }
+    n->e.ops = &ops;
+    n->e.ops_arg = n;
+    n->e.relay_rate = cfg->relay_rate;
+    if (cfg->no_aes)
+        n->e.aeads = 1 << OV_AEAD_CHACHA20POLY1305;
+    n->o = (struct ov_overlay){
+        .e = &n->e, .locate = &n->locate, .roots_changed = on_roots_changed, .arg = n};
+    if (cfg->caps)
+        n->o.directory = ov_directory_new(&n->e);
+    if ((cfg->caps && !n->o.directory) || ov_locate_init(&n->locate, &n->e) != OV_OK ||
+        ov_roots_init(&n->roots, &n->o) != OV_OK) {
+        ov_node_free(n);
+        return OV_ENOMEM;
+    }
+    ov_timer_init(&n->ping_timer, ov_node_ping_timeout, n);
+    *out = n;
+    return OV_OK;
+}
+
+void ov_node_free(struct ov_node *n)
+{
+    struct ov_peer *p;
+    if (!n)
+        return;
+    while (n->o.n)
+        ov_network_free(n->o.nets[0]);
+    if (n->roots.o)
+        ov_roots_free(&n->roots);
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;) {
+        p->dying = true;
+        ov_peer_forget(p);
+    }
+    ov_directory_free(n->o.directory);
+    if (n->locate.e)
+        ov_locate_free(&n->locate);
+    ov_engine_free(&n->e);
+    free(n);
+}
+
+const struct ov_identity *ov_node_identity(const struct ov_node *n)
+{
+    return &n->e.id.pub;
+}
+
+void ov_node_shutdown(struct ov_node *n, ov_time now)
+{
+    uint8_t buf[4];
+    struct ov_writer w;
+    struct ov_peer *p;
+    enter(n, now);
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_close_encode(&w, OV_CLOSE_SHUTDOWN);
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
+        if (ov_peer_up(p))
+            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+}
+
+/* ---- what the edge has ---- */
+
+void ov_node_network_changed(struct ov_node *n, ov_time now)
+{
+    struct ov_peer *p;
+    enter(n, now);
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
+        ov_peer_network_changed(p);
+    leave(n);
+}
+
+void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now)
+{
+    struct ov_engine *e = &n->e;
+    bool first = e->nlocals == 0, same;
+    if (count > OV_LOCALS_MAX)
+        count = OV_LOCALS_MAX;
+    same = count == e->nlocals;
+    for (size_t i = 0; same && i < count; i++)
+        same = v[i].socket == e->locals[i].socket && ov_endpoint_equal(&v[i].ep, &e->locals[i].ep);
+    if (same)
+        return;
+    memcpy(e->locals, v, count * sizeof *v);
+    e->nlocals = count;
+    if (!first)
+        ov_node_network_changed(n, now);
+}
+
+void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now)
+{
+    enter(n, now);
+    memset(n->e.socket_family, 0, sizeof n->e.socket_family);
+    memcpy(n->e.socket_family, families, count < OV_SOCKETS_MAX ? count : OV_SOCKETS_MAX);
+}
+
+int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,
+                     const struct ov_endpoint *eps, size_t count, ov_time now)
+{
+    enter(n, now);
+    int err = ov_roots_add(&n->roots, host, 0, id, eps, count);
+    leave(n);
+    return err;
+}
+
+void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now)
+{
+    enter(n, now);
+    ov_roots_remove(&n->roots, host);
+    leave(n);
+}
+
+int ov_node_join(struct ov_node *n, ov_netid net, const struct ov_identity *controller,
+                 const uint8_t *secret, const char *hostname, ov_time now)
+{
+    enter(n, now);
+    int err = ov_network_join(&n->o, net, controller, secret, hostname);
+    leave(n);
+    return err;
+}
+
+int ov_node_leave(struct ov_node *n, ov_netid net, ov_time now)
+{
+    enter(n, now);
+    int err = ov_network_leave(&n->o, net);
+    leave(n);
+    return err;
+}
+
+void ov_node_set_groups(struct ov_node *n, ov_netid id, const struct ov_mac *v, size_t count,
+                        ov_time now)
+{
+    enter(n, now);
+    struct ov_network *net = ov_network_find(&n->o, id);
+    if (net)
+        ov_network_set_groups(net, v, count);
+    leave(n);
+}
+
+int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id, const void *data,
+                    size_t len, ov_time now)
+{
+    enter(n, now);
+    switch (kind) {
+    case OV_PERSIST_STAMP:
+        return ov_engine_restore_stamp(&n->e, data, len);
+    case OV_PERSIST_NETWORK:
+        return ov_network_restore(&n->o, id, data, len);
+    case OV_PERSIST_PEER:
+        return ov_peer_restore(&n->e, id, data, len);
+    }
+    return OV_EINVAL;
+}
+
+/* ---- input ---- */
+
+void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t count, ov_time now)
+{
+    enter(n, now);
+    n->e.stats.drops[OV_DROP_OUTPUT_FULL] += ov_outq_begin(&n->e.out);
+    for (size_t i = 0; i < count; i++)
+        ov_input_datagram(&n->e, &n->locate, v[i].socket, &v[i].from, v[i].data, v[i].len);
+    leave(n);
+}
+
+void ov_node_frames(struct ov_node *n, ov_netid id, const struct ov_frame *v, size_t count,
+                    ov_time now)
+{
+    enter(n, now);
+    n->e.stats.drops[OV_DROP_OUTPUT_FULL] += ov_outq_begin(&n->e.out);
+    struct ov_network *net = ov_network_find(&n->o, id);
+    if (!net)
+        n->e.stats.drops[OV_DROP_NOT_JOINED] += count;
+    for (size_t i = 0; net && i < count; i++)
+        ov_switch_send(net, v[i].data, v[i].len);
+    leave(n);
+}
+
+void ov_node_tick(struct ov_node *n, ov_time now)
+{
+    enter(n, now);
+    leave(n);
+}
+
+ov_time ov_node_deadline(const struct ov_node *n)
+{
+    return ov_timers_next(&n->e.timers);
+}
+
+bool ov_node_pull(struct ov_node *n, struct ov_output *out)
+{
+    return ov_outq_pull(&n->e.out, out);
+}
+
+/* A message of our controller part to ourselves. */
+static int send_self(struct ov_node *n, const uint8_t *msg, size_t len)
+{
+    struct ov_msg_net_reply r;
+    if (len == 0)
+        return OV_EINVAL;
+    if (msg[0] == OV_MSG_REVOKE) {
+        on_revoke(n, NULL, msg + 1, len - 1);
+        return OV_OK;
+    }
+    if (msg[0] != OV_MSG_NET_REPLY || ov_msg_net_reply_decode(msg + 1, len - 1, &r) != OV_OK)
+        return OV_EINVAL;
+    struct ov_network *net = ov_network_find(&n->o, r.netid);
+    if (!net)
+        return OV_ENOENT;
+    ov_network_reply(net, &r);
+    return OV_OK;
+}
+
+int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, ov_time now)
+{
+    int err;
+    enter(n, now);
+    /* Our own directory learns of a revocation however it leaves. */
+    if (len > 1 && msg[0] == OV_MSG_REVOKE && n->o.directory)
+        ov_directory_revoked(n->o.directory, msg + 1, len - 1);
+    if (to == n->e.id.pub.addr) {
+        err = send_self(n, msg, len);
+    } else {
+        struct ov_peer *p = ov_peer_find(&n->e, to);
+        err = p ? ov_peer_send(p, msg, len, 0) : OV_ENOENT;
+    }
+    leave(n);
+    return err;
+}
+
+/* ---- ping ---- */
+
+static void pong_lost(struct ov_node *n, int i)
+{
+    ov_emit(&n->e, &(struct ov_out_event){
+                       .kind = OV_EVENT_PONG, .addr = n->ping[i].addr, .id = n->ping[i].id});
+    n->ping[i].addr = 0;
+}
+
+/* Pings that never got a session to go out on. */
+void ov_node_ping_timeout(void *arg, ov_time now)
+{
+    struct ov_node *n = arg;
+    ov_time next = OV_NEVER;
+    for (int i = 0; i < OV_PINGS_MAX; i++) {
+        if (n->ping[i].addr == 0)
+            continue;
+        if (now < n->ping[i].deadline)
+            next = n->ping[i].deadline < next ? n->ping[i].deadline : next;
+        else if (n->ping[i].sent)
+            n->ping[i].addr = 0; /* its probe tells */
+        else
+            pong_lost(n, i);
+    }
+    ov_timer_start(&n->e.timers, &n->ping_timer, next);
+}
+
+int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
+{
+    int slot = -1;
+    enter(n, now);
+    for (int i = 0; i < OV_PINGS_MAX; i++)
+        if (n->ping[i].addr == 0 || (n->ping[i].sent && now >= n->ping[i].deadline))
+            slot = i;
+    if (slot < 0)
+        return OV_EFULL;
+    if (id == 0 || !ov_addr_valid(to) || to == n->e.id.pub.addr)
+        return OV_EINVAL;
+    n->ping[slot].addr = to;
+    n->ping[slot].id = id;
+    n->ping[slot].sent = false;
+    n->ping[slot].deadline = n->e.now + PING_WAIT;
+    if (!ov_timer_active(&n->ping_timer) || n->ping_timer.when > n->ping[slot].deadline)
+        ov_timer_start(&n->e.timers, &n->ping_timer, n->ping[slot].deadline);
+    struct ov_peer *p = ov_node_peer_for(n, to);
+    if (p && ov_peer_up(p))
+        pings_go(n, p);
+    else if (p)
+        ov_peer_connect(p);
+    else
+        ov_locate_want(&n->locate, to);
+    leave(n);
+    return OV_OK;
+}

@@ -1,0 +1,28 @@
+/* node_state: the inside of struct ov_node, for node.c and info.c only. */
+#ifndef OV_CORE_NODE_STATE_H
+#define OV_CORE_NODE_STATE_H
+
+#include "network.h"
+#include "root.h"
+
+#define OV_PINGS_MAX 32
+
+struct ov_node {
+    struct ov_engine e;
+    struct ov_locate locate;
+    struct ov_overlay o;
+    struct ov_roots roots;
+    struct ov_timer ping_timer;
+    struct {
+        ov_addr addr; /* 0: free */
+        uint64_t id;
+        bool sent;
+        ov_time deadline;
+    } ping[OV_PINGS_MAX];
+};
+
+void ov_node_ping_timeout(void *node, ov_time now);
+/* The peer with this address; made if some network's certificate tells its identity. */
+struct ov_peer *ov_node_peer_for(struct ov_node *n, ov_addr a);
+
+#endif

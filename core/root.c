@@ -1,0 +1,241 @@
+#include "root.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ASK_FIRST (500 * OV_MS)
+#define ASK_MAX   (30 * OV_SEC)
+
+static void service(void *arg, ov_time now);
+
+int ov_roots_init(struct ov_roots *rs, struct ov_overlay *o)
+{
+    memset(rs, 0, sizeof *rs);
+    rs->o = o;
+    ov_timer_init(&rs->timer, service, rs);
+    return ov_timers_reserve(&o->e->timers, 1);
+}
+
+static void drop(struct ov_root *r)
+{
+    if (r->peer) {
+        r->peer->relay = false;
+        ov_peer_unkeep(r->peer);
+    }
+    memset(r, 0, sizeof *r);
+}
+
+void ov_roots_free(struct ov_roots *rs)
+{
+    ov_timer_stop(&rs->o->e->timers, &rs->timer);
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        drop(&rs->root[i]);
+}
+
+static void tell(struct ov_roots *rs, const struct ov_root *r)
+{
+    ov_emit(rs->o->e, &(struct ov_out_event){.kind = OV_EVENT_ROOT,
+                                             .addr = r->peer ? r->peer->id.addr : 0,
+                                             .host = r->host});
+}
+
+static struct ov_root *find(struct ov_roots *rs, const char *host)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        if (rs->root[i].host[0] && strcmp(rs->root[i].host, host) == 0)
+            return &rs->root[i];
+    return NULL;
+}
+
+static struct ov_root *free_slot(struct ov_roots *rs)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        if (!rs->root[i].host[0])
+            return &rs->root[i];
+    return NULL;
+}
+
+static void ask(struct ov_roots *rs, struct ov_root *r)
+{
+    struct ov_engine *e = rs->o->e;
+    for (int i = 0; i < r->nendpoints; i++) {
+        int socket = ov_engine_socket(e, r->endpoints[i].ip.family);
+        uint8_t *out = socket < 0 ? NULL
+                                  : ov_outq_datagram(&e->out, (uint16_t)socket, 0,
+                                                     &r->endpoints[i], OV_WHO_LEN);
+        if (!out)
+            continue;
+        ov_who_encode(r->nonce, out);
+        e->stats.tx_datagrams++;
+        e->stats.tx_bytes += OV_WHO_LEN;
+    }
+}
+
+static void service(void *arg, ov_time now)
+{
+    struct ov_roots *rs = arg;
+    ov_time next = OV_NEVER;
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_root *r = &rs->root[i];
+        if (!r->host[0] || r->peer || !r->nendpoints)
+            continue;
+        if (now >= r->next) {
+            ov_time gap = r->tries > 6 ? ASK_MAX : ASK_FIRST << r->tries;
+            ask(rs, r);
+            r->next = now + (gap > ASK_MAX ? ASK_MAX : gap);
+            r->tries += r->tries < 255;
+        }
+        if (r->next < next)
+            next = r->next;
+    }
+    ov_timer_start(&rs->o->e->timers, &rs->timer, next);
+}
+
+/* `id` is proven: connect, and stay connected. */
+static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_identity *id)
+{
+    struct ov_peer *p;
+    int err = ov_peer_get(rs->o->e, id, &p);
+    if (err != OV_OK) {
+        if (err == OV_ECONFLICT)
+            r->mismatch = true;
+        tell(rs, r);
+        return;
+    }
+    r->mismatch = false;
+    r->peer = p;
+    p->remember = true;
+    for (int i = 0; i < r->nendpoints; i++)
+        ov_peer_hint(p, &r->endpoints[i]);
+    if (ov_peer_up(p))
+        p->relay = (p->caps & OV_CAP_ROOT) != 0;
+    ov_peer_keep(p);
+    tell(rs, r);
+    for (size_t i = 0; i < rs->o->n; i++)
+        ov_network_controller(rs->o->nets[i], id);
+}
+
+int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const struct ov_identity *id,
+                 const struct ov_endpoint *eps, size_t n)
+{
+    struct ov_engine *e = rs->o->e;
+    struct ov_root *r = find(rs, host);
+    if (!host[0] || strlen(host) >= sizeof r->host)
+        return OV_EINVAL;
+    if (!r) {
+        if (!(r = free_slot(rs)))
+            return OV_EFULL;
+        memcpy(r->host, host, strlen(host) + 1);
+        r->net = net;
+        r->asked = e->now;
+        r->nonce = ov_random_u64(&e->random);
+    }
+    r->nendpoints = (uint8_t)(n < OV_ROOT_ENDPOINTS_MAX ? n : OV_ROOT_ENDPOINTS_MAX);
+    memcpy(r->endpoints, eps, r->nendpoints * sizeof *eps);
+    r->next = e->now;
+    r->tries = 0;
+    if (r->peer) {
+        for (int i = 0; i < r->nendpoints; i++)
+            ov_peer_hint(r->peer, &r->endpoints[i]);
+        ov_peer_connect(r->peer);
+    } else if (id) {
+        settle(rs, r, id);
+    } else {
+        ov_timer_start(&e->timers, &rs->timer, e->now);
+    }
+    return OV_OK;
+}
+
+void ov_roots_remove(struct ov_roots *rs, const char *host)
+{
+    struct ov_root *r = find(rs, host);
+    if (r)
+        drop(r);
+}
+
+void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov_endpoint *from)
+{
+    struct ov_engine *e = rs->o->e;
+    struct ov_identity id = iam->id;
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_root *r = &rs->root[i];
+        bool asked = false;
+        if (!r->host[0] || r->peer || r->nonce != iam->nonce)
+            continue;
+        for (int k = 0; k < r->nendpoints; k++)
+            asked |= ov_endpoint_equal(&r->endpoints[k], from);
+        if (!asked || !ov_bucket_take(&e->pow_checks, 1, e->now))
+            break;
+        if (ov_identity_check(&id, &e->pow) != OV_OK) {
+            ov_drop(e, OV_DROP_BAD_IDENTITY);
+            return;
+        }
+        settle(rs, r, &id);
+        return;
+    }
+    ov_drop(e, OV_DROP_UNEXPECTED);
+}
+
+bool ov_roots_session(struct ov_roots *rs, struct ov_peer *p)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        if (rs->root[i].peer != p)
+            continue;
+        p->relay = (p->caps & OV_CAP_ROOT) != 0;
+        tell(rs, &rs->root[i]);
+        return true;
+    }
+    return false;
+}
+
+/* ---- roots of configurations ---- */
+
+static bool named(const struct ov_roots *rs, ov_netid net, ov_addr a)
+{
+    for (size_t i = 0; i < rs->o->n; i++) {
+        const struct ov_network *n = rs->o->nets[i];
+        for (int k = 0; n->id == net && n->config && k < n->config->nroots; k++)
+            if (n->config->roots[k].id.addr == a)
+                return true;
+    }
+    return false;
+}
+
+static bool have(const struct ov_roots *rs, ov_addr a)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        if (rs->root[i].peer && rs->root[i].peer->id.addr == a)
+            return true;
+    return false;
+}
+
+static void add_named(struct ov_roots *rs, ov_netid net, const struct ov_net_root *nr)
+{
+    struct ov_engine *e = rs->o->e;
+    struct ov_identity id = nr->id;
+    char host[OV_ROOT_HOST_MAX], a[OV_ADDR_TEXT], n[OV_NETID_TEXT];
+    if (nr->id.addr == e->id.pub.addr || have(rs, nr->id.addr))
+        return;
+    if (ov_identity_check(&id, &e->pow) != OV_OK || id.addr != nr->id.addr) {
+        ov_drop(e, OV_DROP_BAD_IDENTITY);
+        return;
+    }
+    snprintf(host, sizeof host, "%s of network %s", ov_addr_format(id.addr, a),
+             ov_netid_format(net, n));
+    if (ov_roots_add(rs, host, net, &id, nr->endpoints, nr->nendpoints) != OV_OK)
+        ov_drop(e, OV_DROP_TABLE_FULL);
+}
+
+void ov_roots_follow(struct ov_roots *rs)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_root *r = &rs->root[i];
+        if (r->host[0] && r->net && (!r->peer || !named(rs, r->net, r->peer->id.addr)))
+            drop(r);
+    }
+    for (size_t i = 0; i < rs->o->n; i++) {
+        const struct ov_network *n = rs->o->nets[i];
+        for (int k = 0; n->config && k < n->config->nroots; k++)
+            add_named(rs, n->id, &n->config->roots[k]);
+    }
+}
