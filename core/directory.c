@@ -127,8 +127,8 @@ static void evict_net(struct ov_directory *d)
         free_net(d, pick);
 }
 
-/* A network enters with the first member that shows a certificate of a controller whose identity proves
- * itself against the network id. */
+/* A network enters with the first member that shows a certificate of a controller whose identity
+ * proves itself against the network id. */
 static struct dirnet *make_net(struct ov_directory *d, ov_netid id,
                                const struct ov_identity *controller)
 {
@@ -215,8 +215,7 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
     struct ov_engine *e = d->e;
     const struct ov_identity *who = from ? &from->id : &e->id.pub;
     struct ov_cert c;
-    if (ov_cert_decode(m->cert.p, m->cert.len, &c) != OV_OK ||
-        !ov_identity_equal(&c.member, who)) {
+    if (ov_cert_decode(m->cert.p, m->cert.len, &c) != OV_OK || !ov_identity_equal(&c.member, who)) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
         return;
     }
@@ -295,6 +294,16 @@ static bool wants(const struct entry *x, const struct ov_mac *group)
     return false;
 }
 
+/* What an asker remembers to hear "unchanged": differs whenever an entry, or who is alive, does. */
+static uint64_t state_of(const struct ov_directory *d, const struct dirnet *n)
+{
+    uint64_t sum = n->version;
+    for (size_t i = 0; i < n->n; i++)
+        if (alive(d, n->sorted[i]))
+            sum += n->sorted[i]->addr * 0x9e3779b97f4a7c15ull;
+    return sum ? sum : 1; /* 0 means "none" in a LOOKUP */
+}
+
 static void add(struct ov_msg_found *f, const struct entry *x)
 {
     f->certs[f->n++] = (struct ov_slice){x->blob, x->len};
@@ -325,16 +334,20 @@ int ov_directory_answer(struct ov_directory *d, ov_addr who, const struct ov_msg
     struct ov_writer w;
     if (!n || !find(n, who))
         return OV_EPERM;
-    struct ov_msg_found f = {.netid = m->netid, .key = m->key, .version = n->version};
-    if (m->version == n->version && m->after == 0)
-        f.flags = OV_FOUND_UNCHANGED;
-    else if (m->key.kind == OV_LOOKUP_GROUP)
-        collect_group(d, n, who, m, &f);
-    else if (m->key.kind == OV_LOOKUP_IP) {
+    struct ov_msg_found f = {.netid = m->netid, .key = m->key};
+    if (m->key.kind == OV_LOOKUP_GROUP) {
+        f.version = state_of(d, n);
+        if (m->version == f.version && m->after == 0)
+            f.flags = OV_FOUND_UNCHANGED;
+        else
+            collect_group(d, n, who, m, &f);
+    }
+    if (m->key.kind == OV_LOOKUP_IP) {
         if ((x = ov_map_get(&n->ips, ov_key_ip(&m->key.ip))) != NULL)
             add(&f, x);
-    } else if ((x = find(n, m->key.member)) != NULL)
+    } else if (m->key.kind == OV_LOOKUP_MEMBER && (x = find(n, m->key.member)) != NULL) {
         add(&f, x);
+    }
     ov_writer_init(&w, out, OV_MESSAGE_MAX);
     ov_msg_found_encode(&w, &f);
     return w.failed ? OV_EFULL : (int)w.len;
@@ -356,8 +369,7 @@ struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bo
     *self = own && nth == 0;
     if (own)
         list[n++] = NULL;
-    if (net->controller_peer && ov_peer_up(net->controller_peer) &&
-        !net->controller_peer->unheard)
+    if (net->controller_peer && ov_peer_up(net->controller_peer) && !net->controller_peer->unheard)
         list[n++] = net->controller_peer;
     for (struct ov_peer *p = e->keep; p && n < 16; p = p->keep_next)
         if (p != net->controller_peer && (p->caps & OV_CAP_ROOT) && ov_peer_up(p))

@@ -1,9 +1,10 @@
 /* directory: who is in a network, kept by roots and controllers for members to ask.
  *
- * A member announces itself with its certificate and multicast groups to each of its roots and to the
- * controller. Other members ask for an IP, a MAC group or an address and get certificates, which
- * prove themselves: a directory can keep silent, but not lie. Only somebody announced may ask. An entry
- * counts while its member's session is alive. Bounded in networks and members; nothing is stored. */
+ * A member announces itself with its certificate and multicast groups to each of its roots and to
+ * the controller. Other members ask for an IP, a MAC group or an address and get certificates,
+ * which prove themselves: a directory can keep silent, but not lie. Only somebody announced may
+ * ask. An entry counts while its member's session is alive. Bounded in networks and members;
+ * nothing is stored. */
 #ifndef OV_CORE_DIRECTORY_H
 #define OV_CORE_DIRECTORY_H
 

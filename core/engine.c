@@ -6,7 +6,7 @@
 #define HANDSHAKES_SOURCE 20  /* a second from one source that showed its cookie */
 #define WHO_SOURCE        5   /* first contacts a second from one source */
 #define SOURCES_MAX       4096
-#define POW_CHECKS        50 /* identities never seen before, a second */
+#define POW_CHECKS        50            /* identities never seen before, a second */
 #define STAMP_AHEAD       3600000000ull /* microseconds: one persisted stamp covers an hour */
 #define INDEX_TRIES       16
 
@@ -98,8 +98,8 @@ ov_wall ov_engine_wall(const struct ov_engine *e)
     return e->wall_born + (e->now - e->born) / OV_MS;
 }
 
-/* Stamps follow the wall clock in microseconds, but never go back: a clock that does is overruled by
- * the persisted bound, which always lies ahead of any stamp in use. */
+/* Stamps follow the wall clock in microseconds, but never go back: a clock that does is overruled
+ * by the persisted bound, which always lies ahead of any stamp in use. */
 uint64_t ov_engine_stamp(struct ov_engine *e)
 {
     uint64_t wall = e->wall_born * 1000 + (e->now - e->born) / 1000;

@@ -25,12 +25,11 @@ struct ov_engine_ops {
     void (*message)(void *arg, struct ov_peer *p, uint8_t *msg, size_t len);
     /* A session stands. `fresh`: the other side may know nothing of what we told it before. */
     void (*session)(void *arg, struct ov_peer *p, bool fresh);
-    /* The peer is being forgotten; no reference to it may stay. */
-    void (*gone)(void *arg, struct ov_peer *p);
     /* WHOIS answered: a proven identity. */
     void (*located)(void *arg, const struct ov_identity *id);
     /* An IAM arrived: not proven yet. */
-    void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket, const struct ov_endpoint *from);
+    void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket,
+                const struct ov_endpoint *from);
 };
 
 /* An entry of the table of local session indices: a keypair, or (kp NULL) a handshake under way. */
@@ -40,8 +39,8 @@ struct ov_index {
     struct ov_keypair *kp;
 };
 
-#define OV_PEERS_DEFAULT      16384
-#define OV_REASSEMBLY_TOTAL   (16u << 20) /* bytes of incomplete messages in the whole node */
+#define OV_PEERS_DEFAULT    16384
+#define OV_REASSEMBLY_TOTAL (16u << 20) /* bytes of incomplete messages in the whole node */
 
 struct ov_engine {
     struct ov_identity_secret id;

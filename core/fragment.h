@@ -25,8 +25,8 @@ struct ov_fragments {
 
 /* Take a piece in. Returns OV_OK and *msg (valid until the next call here) when a message is whole,
  * OV_EFULL while it is not, OV_EINVAL for an overlap, OV_ELIMIT when `*bytes` (the memory all
- * reassembly of the node uses, kept up to date) would pass `limit`, OV_ENOMEM. `lost` is raised by the number of
- * incomplete messages given up. */
+ * reassembly of the node uses, kept up to date) would pass `limit`, OV_ENOMEM. `lost` is raised by
+ * the number of incomplete messages given up. */
 OV_CHECK int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
                               size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg);
 void ov_fragments_free(struct ov_fragments *f, size_t *bytes);

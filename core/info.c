@@ -39,9 +39,8 @@ int ov_node_network(const struct ov_node *n, ov_netid id, struct ov_network_info
     out->status = net->status;
     out->controller = ov_netid_controller(id);
     out->controller_online =
-        net->controller_online &&
-        (!net->controller_peer ||
-         (ov_peer_up(net->controller_peer) && !net->controller_peer->hs_wanted));
+        net->controller_online && (!net->controller_peer || (ov_peer_up(net->controller_peer) &&
+                                                             !net->controller_peer->hs_wanted));
     out->mac = net->mac;
     memcpy(out->member_name, net->member_name, sizeof out->member_name);
     out->has_config = net->config != NULL;

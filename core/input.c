@@ -39,14 +39,14 @@ static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t le
 
 /* ---- handshake ---- */
 
-/* mac1 always; for initiations under load also the cookie. False: not for us, or answered by a cookie. */
+/* mac1 always; for initiations under load also the cookie. False: not for us, or answered by a
+ * cookie. */
 static bool admit_handshake(struct arrival *a, bool initiation)
 {
     struct ov_engine *e = a->e;
     uint8_t src[32], out[OV_COOKIE_LEN];
     size_t slen = source_bytes(a, src);
-    enum ov_mac_state m =
-        ov_cookie_check(&e->cookies, &e->random, a->d, a->len, src, slen, e->now);
+    enum ov_mac_state m = ov_cookie_check(&e->cookies, &e->random, a->d, a->len, src, slen, e->now);
     if (m == OV_MAC_INVALID) {
         ov_drop(e, OV_DROP_AUTH);
         return false;
@@ -70,8 +70,8 @@ static bool admit_handshake(struct arrival *a, bool initiation)
     return false;
 }
 
-/* The peer that an opened initiation comes from: known by its key, or new and then its proof of work is
- * checked. */
+/* The peer that an opened initiation comes from: known by its key, or new and then its proof of
+ * work is checked. */
 static struct ov_peer *initiator(struct arrival *a, const struct ov_noise *hs,
                                  const struct ov_initiation *init)
 {
@@ -234,7 +234,8 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
             p->unanswered = 0;
     }
     /* How a node sees us tells our reflexive address; only those we chose as roots are believed. */
-    if (p->relay && probe.path >= 0 && ok.seen.ip.family && !ov_endpoint_equal(&p->seen, &ok.seen)) {
+    if (p->relay && probe.path >= 0 && ok.seen.ip.family &&
+        !ov_endpoint_equal(&p->seen, &ok.seen)) {
         p->seen = ok.seen;
         ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
     }
@@ -260,8 +261,8 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     }
     if (!p->fragments && !(p->fragments = calloc(1, sizeof *p->fragments)))
         return;
-    int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes,
-                               OV_REASSEMBLY_TOTAL, &lost, &msg);
+    int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes, OV_REASSEMBLY_TOTAL,
+                               &lost, &msg);
     e->stats.drops[OV_DROP_FRAGMENTS] += lost;
     if (err == OV_EFULL)
         return;
@@ -377,14 +378,14 @@ static void heard(struct arrival *a, struct ov_peer *p)
             p->unanswered = 0;
         return;
     }
-    if (i < 0)
-        i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);
-    struct ov_path *path = &p->paths->p[i];
-    if (path->last_rx == 0 || (path->next_probe == OV_NEVER && e->now - path->base > 2 * OV_SEC)) {
-        ov_path_schedule(path, e->now, 0);
-        ov_peer_wake(p, e->now);
-    }
-    path->last_rx = e->now;
+    /* Two symmetric NATs give each packet another source: without a limit, challenges would breed.
+     */
+    bool tried = i >= 0 && e->now - p->paths->p[i].base < 2 * OV_SEC;
+    if (tried || !ov_bucket_take(&p->challenges, 1, e->now))
+        return;
+    i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);
+    ov_path_schedule(&p->paths->p[i], e->now, 0);
+    ov_peer_wake(p, e->now);
 }
 
 static bool same_way(const struct ov_via *a, const struct ov_via *b)
@@ -398,8 +399,7 @@ static void on_data(struct arrival *a)
     struct ov_engine *e = a->e;
     uint8_t *msg;
     size_t mlen;
-    struct ov_index *ix =
-        a->len >= OV_DATA_OVERHEAD ? ov_index_find(e, ov_load32(a->d + 4)) : NULL;
+    struct ov_index *ix = a->len >= OV_DATA_OVERHEAD ? ov_index_find(e, ov_load32(a->d + 4)) : NULL;
     if (!ix || !ix->kp || ov_keypair_expired(e, ix->kp)) {
         ov_drop(e, a->len < OV_DATA_OVERHEAD ? OV_DROP_MALFORMED : OV_DROP_UNKNOWN_SESSION);
         return;
@@ -516,11 +516,8 @@ static void on_iam(struct arrival *a)
 void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, uint16_t socket,
                        const struct ov_endpoint *from, uint8_t *data, size_t len)
 {
-    struct arrival a = {.e = e,
-                        .l = l,
-                        .via = {.socket = socket, .ep = *from},
-                        .d = data,
-                        .len = len};
+    struct arrival a = {
+        .e = e, .l = l, .via = {.socket = socket, .ep = *from}, .d = data, .len = len};
     e->stats.rx_datagrams++;
     e->stats.rx_bytes += len;
     if (len == OV_OPENER_LEN)

@@ -1,5 +1,6 @@
-/* input: what a datagram goes through, in this order: length by type, look up, authenticate, replay, path,
- * deliver. Nothing before authentication changes any state but counters and rate limits. */
+/* input: what a datagram goes through, in this order: length by type, look up, authenticate,
+ * replay, path, deliver. Nothing before authentication changes any state but counters and rate
+ * limits. */
 #ifndef OV_CORE_INPUT_H
 #define OV_CORE_INPUT_H
 

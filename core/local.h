@@ -1,4 +1,5 @@
-/* local: what the edge has to send from: numbered UDP sockets and the addresses they are reached at. */
+/* local: what the edge has to send from: numbered UDP sockets and the addresses they are reached
+ * at. */
 #ifndef OV_CORE_LOCAL_H
 #define OV_CORE_LOCAL_H
 

@@ -1,7 +1,7 @@
 /* locate: finding the identity behind an address by asking roots (WHOIS).
  *
- * Bounded: at most OV_LOCATE_MAX addresses are looked for at once. Answers prove themselves by their
- * proof of work, whoever gave them. */
+ * Bounded: at most OV_LOCATE_MAX addresses are looked for at once. Answers prove themselves by
+ * their proof of work, whoever gave them. */
 #ifndef OV_CORE_LOCATE_H
 #define OV_CORE_LOCATE_H
 

@@ -1,12 +1,13 @@
-/* lookup: asking directories for a member by IP or address, and what waits for the answer: an ARP request or
- * neighbour solicitation of the host (answered locally), or frames to a member not yet known. */
+/* lookup: asking directories for a member by IP or address, and what waits for the answer: an ARP
+ * request or neighbour solicitation of the host (answered locally), or frames to a member not yet
+ * known. */
 #ifndef OV_CORE_LOOKUP_H
 #define OV_CORE_LOOKUP_H
 
 #include "network.h"
 
-/* Who is at req's target IP? The host's request (frame of `len` bytes) is answered when it is found; when nobody
- * is, it goes to the bridges, or to all where source IPs are not checked. */
+/* Who is at req's target IP? The host's request (frame of `len` bytes) is answered when it is
+ * found; when nobody is, it goes to the bridges, or to all where source IPs are not checked. */
 void ov_lookup_ip(struct ov_network *net, const struct ov_frame_info *req, const struct ov_ip *ip,
                   const uint8_t *frame, size_t len);
 /* Find a member by address; `frame` waits for it. */
@@ -23,7 +24,8 @@ void ov_lookup_clear(struct ov_network *net);
 
 /* ---- held frames ---- */
 bool ov_held_add(struct ov_held *h, const uint8_t *frame, size_t len); /* false: full */
-/* Take one out; the caller frees it. Its msg has OV_MSG_FRAME_HEADER bytes of room before the frame. */
+/* Take one out; the caller frees it. Its msg has OV_MSG_FRAME_HEADER bytes of room before the
+ * frame. */
 struct ov_queued *ov_held_take(struct ov_held *h);
 void ov_held_clear(struct ov_held *h);
 

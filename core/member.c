@@ -118,8 +118,7 @@ static int check_pin(struct ov_network *net, const struct ov_identity *id)
 {
     const struct ov_peer *p = ov_peer_find(net->o->e, id->addr);
     const struct ov_member *m = ov_member_find(net, id->addr);
-    if ((p && !ov_identity_equal(&p->id, id)) ||
-        (m && !ov_identity_equal(&m->cert.member, id))) {
+    if ((p && !ov_identity_equal(&p->id, id)) || (m && !ov_identity_equal(&m->cert.member, id))) {
         ov_peer_conflict(net->o->e, id->addr);
         return OV_ECONFLICT;
     }
@@ -270,8 +269,8 @@ void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const 
 {
     struct ov_engine *e = net->o->e;
     struct ov_revocation r;
-    if (!net->controller.addr ||
-        ov_revocation_verify(blob, len, &net->controller, &r) != OV_OK || r.netid != net->id) {
+    if (!net->controller.addr || ov_revocation_verify(blob, len, &net->controller, &r) != OV_OK ||
+        r.netid != net->id) {
         ov_drop(e, OV_DROP_AUTH);
         return;
     }

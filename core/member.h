@@ -4,8 +4,8 @@
 
 #include "network.h"
 
-/* Take in a certificate from wherever it came: OV_EAUTH, OV_EEXPIRED (revoked), OV_ECONFLICT (another key
- * is pinned for its address), OV_EFULL. `out` may be NULL. */
+/* Take in a certificate from wherever it came: OV_EAUTH, OV_EEXPIRED (revoked), OV_ECONFLICT
+ * (another key is pinned for its address), OV_EFULL. `out` may be NULL. */
 OV_CHECK int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
                               struct ov_member **out);
 struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a);

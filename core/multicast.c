@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFRESH  (5 * OV_SEC)      /* while in use */
-#define HOLD     (600 * OV_MS)     /* the first frame waits for the directory at most so long */
+#define REFRESH  (5 * OV_SEC)  /* while in use */
+#define HOLD     (600 * OV_MS) /* the first frame waits for the directory at most so long */
 #define ASK_GAP  (200 * OV_MS)
-#define WARM_MAX 8                 /* asks at start before leaving it to the first frame */
+#define WARM_MAX 8 /* asks at start before leaving it to the first frame */
 
 static const struct ov_mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
@@ -126,7 +126,8 @@ static void release_held(struct ov_network *net, struct ov_group *g)
     }
 }
 
-void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8_t *frame, size_t len)
+void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8_t *frame,
+                       size_t len)
 {
     struct ov_group *g = get(net, group);
     ov_time now = net->o->e->now;

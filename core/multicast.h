@@ -1,7 +1,7 @@
 /* multicast: broadcast and multicast frames to every member that wants them.
  *
- * Theory of operation. The sender replicates. Who wants a group is asked of a directory once, kept, and asked
- * again with the known version while the group is in use, so that the usual answer is
+ * Theory of operation. The sender replicates. Who wants a group is asked of a directory once, kept,
+ * and asked again with the known version while the group is in use, so that the usual answer is
  * "unchanged". The first frame of a group waits for that answer, shortly. Replication is bounded by
  * the network's multicast limit and by a rate in bytes; what is above is dropped and counted. */
 #ifndef OV_CORE_MULTICAST_H
@@ -10,7 +10,8 @@
 #include "network.h"
 
 /* `frame` has OV_MSG_FRAME_HEADER bytes of room before it. */
-void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8_t *frame, size_t len);
+void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8_t *frame,
+                       size_t len);
 /* An ARP request or solicitation that no directory could answer: to whoever might. */
 void ov_multicast_unresolved(struct ov_network *net, uint8_t *frame, size_t len);
 /* A unicast frame to a MAC that is nobody's: to all bridges. */

@@ -50,8 +50,8 @@ void ov_network_wake(struct ov_network *net, ov_time when)
 
 /* ---- persistence ---- */
 
-/* {u8 version=1, identity 72 of the controller or zeroes, u8 secret length, secret, text host name, text member
- *  name, u8 status, u16 + configuration blob, u16 + certificate blob} */
+/* {u8 version=1, identity 72 of the controller or zeroes, u8 secret length, secret, text host name,
+ * text member name, u8 status, u16 + configuration blob, u16 + certificate blob} */
 static void persist(struct ov_network *net)
 {
     uint8_t buf[PERSIST_MAX], id[OV_IDENTITY_LEN] = {0};
@@ -102,8 +102,8 @@ static int take_config(struct ov_network *net, const uint8_t *blob, size_t len)
 static int take_cert(struct ov_network *net, const uint8_t *blob, size_t len)
 {
     struct ov_cert c;
-    int err = len > sizeof net->cert_blob ? OV_EINVAL
-                                          : ov_cert_verify(blob, len, &net->controller, &c);
+    int err =
+        len > sizeof net->cert_blob ? OV_EINVAL : ov_cert_verify(blob, len, &net->controller, &c);
     if (err != OV_OK)
         return err;
     if (c.netid != net->id || !ov_identity_equal(&c.member, &net->o->e->id.pub))
@@ -126,8 +126,7 @@ static ov_time refresh_gap(const struct ov_network *net)
 {
     uint32_t s = net->config->window_s / REFRESH_PART;
     s = s < REFRESH_MIN_S ? REFRESH_MIN_S : s > REFRESH_MAX_S ? REFRESH_MAX_S : s;
-    return s * OV_SEC * 9 / 10 +
-           ov_random_below(&net->o->e->random, s * 200) * OV_MS; /* +-10 % */
+    return s * OV_SEC * 9 / 10 + ov_random_below(&net->o->e->random, s * 200) * OV_MS; /* +-10 % */
 }
 
 static void become_ready(struct ov_network *net)

@@ -1,11 +1,12 @@
-/* network: one network we joined: its controller, configuration, our certificate, and the tables of the switch.
+/* network: one network we joined: its controller, configuration, our certificate, and the tables of
+ * the switch.
  *
- * Theory of operation. A network is joined by its id. Its controller's identity comes from an invite or
- * from a root (WHOIS) and is pinned: the id holds its address. We ask the controller (NET_REQUEST) until it
- * answers; with configuration and certificate we are READY and stay so without the controller: both are
- * persisted, and certificates are only compared with each other (credential.h). We ask again
- * once in a while, so that our certificate keeps up with the others', and at once when the
- * controller was away. */
+ * Theory of operation. A network is joined by its id. Its controller's identity comes from an
+ * invite or from a root (WHOIS) and is pinned: the id holds its address. We ask the controller
+ * (NET_REQUEST) until it answers; with configuration and certificate we are READY and stay so
+ * without the controller: both are persisted, and certificates are only compared with each other
+ * (credential.h). We ask again once in a while, so that our certificate keeps up with the others',
+ * and at once when the controller was away. */
 #ifndef OV_CORE_NETWORK_H
 #define OV_CORE_NETWORK_H
 
@@ -13,21 +14,21 @@
 #include "locate.h"
 #include "netstate.h"
 
-#define OV_MEMBERS_MAX     4096
-#define OV_LEARNED_MAX     4096
-#define OV_LEARNED_LIFE    (300 * OV_SEC)
-#define OV_REVOKED_MAX     256
-#define OV_LOOKUPS_MAX     32
-#define OV_GROUP_CACHE     32
-#define OV_HELD_MAX        8
-#define OV_HELD_BYTES      16384
+#define OV_MEMBERS_MAX  4096
+#define OV_LEARNED_MAX  4096
+#define OV_LEARNED_LIFE (300 * OV_SEC)
+#define OV_REVOKED_MAX  256
+#define OV_LOOKUPS_MAX  32
+#define OV_GROUP_CACHE  32
+#define OV_HELD_MAX     8
+#define OV_HELD_BYTES   16384
 
 /* Another member, as its certificate tells. */
 struct ov_member {
     struct ov_cert cert;
-    ov_time heard;        /* last certificate, hello or frame */
-    ov_wall hello_ts;     /* timestamp of the certificate of ours that it was last sent */
-    ov_time hello_asked;  /* when we last asked for its certificate */
+    ov_time heard;       /* last certificate, hello or frame */
+    ov_wall hello_ts;    /* timestamp of the certificate of ours that it was last sent */
+    ov_time hello_asked; /* when we last asked for its certificate */
     uint8_t ngroups;
     struct ov_mac *groups; /* it told us; NULL: not told */
 };
@@ -43,7 +44,7 @@ struct ov_lookup {
     struct ov_lookup_key key; /* kind 0: free */
     ov_time next, born;
     uint8_t tries;
-    bool has_request;            /* an ARP request or solicitation to answer when found */
+    bool has_request; /* an ARP request or solicitation to answer when found */
     struct ov_frame_info request;
     struct ov_held held;
 };
@@ -56,8 +57,8 @@ struct ov_group {
     uint64_t version;
     ov_time asked, last_use, hold_until;
     size_t n, cap, fresh_n, fresh_cap;
-    ov_addr *members;  /* in use */
-    ov_addr *fresh;    /* being collected, page by page */
+    ov_addr *members; /* in use */
+    ov_addr *fresh;   /* being collected, page by page */
     struct ov_held held;
 };
 
@@ -71,7 +72,7 @@ struct ov_overlay;
 struct ov_network {
     struct ov_overlay *o;
     ov_netid id;
-    struct ov_identity controller; /* addr 0: not known yet */
+    struct ov_identity controller;   /* addr 0: not known yet */
     struct ov_peer *controller_peer; /* kept connected; NULL: none, or ourselves */
     bool has_secret;
     uint8_t secret[OV_INVITE_SECRET_LEN];
@@ -110,7 +111,6 @@ struct ov_network {
 
 struct ov_directory;
 
-
 /* What the ranks 4 share. */
 struct ov_overlay {
     struct ov_engine *e;
@@ -124,8 +124,9 @@ struct ov_overlay {
 };
 
 struct ov_network *ov_network_find(const struct ov_overlay *o, ov_netid id);
-OV_CHECK int ov_network_join(struct ov_overlay *o, ov_netid id, const struct ov_identity *controller,
-                             const uint8_t *secret, const char *hostname);
+OV_CHECK int ov_network_join(struct ov_overlay *o, ov_netid id,
+                             const struct ov_identity *controller, const uint8_t *secret,
+                             const char *hostname);
 OV_CHECK int ov_network_leave(struct ov_overlay *o, ov_netid id);
 OV_CHECK int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size_t len);
 void ov_network_free(struct ov_network *net);

@@ -9,7 +9,6 @@
 #include "punch.h"
 #include "switch.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,13 +252,6 @@ static void on_session(void *arg, struct ov_peer *p, bool fresh)
     pings_go(n, p);
 }
 
-static void on_gone(void *arg, struct ov_peer *p)
-{
-    (void)arg;
-    /* Roots and controllers are kept, so nobody above holds a pointer to a peer that goes. */
-    assert(p->keep == 0 || p->e->peers.len == 0 || p->dying);
-}
-
 static void on_located(void *arg, const struct ov_identity *id)
 {
     struct ov_node *n = arg;
@@ -279,7 +271,7 @@ static void on_iam(void *arg, const struct ov_iam *iam, uint16_t socket,
     ov_roots_iam(&n->roots, iam, from);
 }
 
-static const struct ov_engine_ops ops = {on_message, on_session, on_gone, on_located, on_iam};
+static const struct ov_engine_ops ops = {on_message, on_session, on_located, on_iam};
 
 static void on_roots_changed(void *arg)
 {
@@ -296,8 +288,9 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
     struct ov_node *n = calloc(1, sizeof *n);
     if (!n)
         return OV_ENOMEM;
-    int err = ov_engine_init(&n->e, cfg->identity, cfg->caps, &cfg->pow, &cfg->random, &cfg->log,
-                             cfg->out_bytes ? cfg->out_bytes : OUT_BYTES, cfg->max_peers, now, wall);
+    int err =
+        ov_engine_init(&n->e, cfg->identity, cfg->caps, &cfg->pow, &cfg->random, &cfg->log,
+                       cfg->out_bytes ? cfg->out_bytes : OUT_BYTES, cfg->max_peers, now, wall);
     if (err != OV_OK) {
         free(n);
         return err;
@@ -330,10 +323,8 @@ void ov_node_free(struct ov_node *n)
         ov_network_free(n->o.nets[0]);
     if (n->roots.o)
         ov_roots_free(&n->roots);
-    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;) {
-        p->dying = true;
+    for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_forget(p);
-    }
     ov_directory_free(n->o.directory);
     if (n->locate.e)
         ov_locate_free(&n->locate);

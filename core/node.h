@@ -1,15 +1,16 @@
 /* node: the protocol engine, and the one public header of core/.
  *
- * A node is a state machine without I/O. The edge gives it batches of datagrams and frames and the time;
- * randomness is a callback; outputs are pulled. The rule of use is one turn:
+ * A node is a state machine without I/O. The edge gives it batches of datagrams and frames and the
+ * time; randomness is a callback; outputs are pulled. The rule of use is one turn:
  *
  *     ov_node_datagrams(n, batch, count, now);     or _frames(), _tick(), or any other input
  *     while (ov_node_pull(n, &out)) ...            all outputs of the turn
  *     sleep until ov_node_deadline(n), then ov_node_tick(n, now)
  *
  * Outputs point into the node or into the input batch and live until the next input call, so input
- * buffers must outlive the pulling. What does not fit into the output buffer is dropped and counted.
- * Nothing here allocates for each packet. A node is used from one thread; nodes share nothing.
+ * buffers must outlive the pulling. What does not fit into the output buffer is dropped and
+ * counted. Nothing here allocates for each packet. A node is used from one thread; nodes share
+ * nothing.
  *
  * Time (`now`) is monotonic nanoseconds, never zero, and never goes back. */
 #ifndef OV_CORE_NODE_H
@@ -52,9 +53,9 @@ void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t coun
 /* The host slept, or something else made all paths doubtful. */
 void ov_node_network_changed(struct ov_node *n, ov_time now);
 
-/* A root (or a server that is asked first) known by name: `host` labels it in events and status. If its identity
- * is known it is given, else it is asked (WHO) at the endpoints. Call again with new endpoints after a
- * new look-up of the name. OV_EFULL above OV_ROOTS_MAX. */
+/* A root (or a server that is asked first) known by name: `host` labels it in events and status. If
+ * its identity is known it is given, else it is asked (WHO) at the endpoints. Call again with new
+ * endpoints after a new look-up of the name. OV_EFULL above OV_ROOTS_MAX. */
 #define OV_ROOTS_MAX 8
 OV_CHECK int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,
                               const struct ov_endpoint *eps, size_t count, ov_time now);
@@ -70,7 +71,8 @@ OV_CHECK int ov_node_leave(struct ov_node *n, ov_netid net, ov_time now);
 void ov_node_set_groups(struct ov_node *n, ov_netid net, const struct ov_mac *v, size_t count,
                         ov_time now);
 
-/* Give back what OV_OUT_PERSIST stored, before the first input. Broken data is OV_EINVAL and ignored. */
+/* Give back what OV_OUT_PERSIST stored, before the first input. Broken data is OV_EINVAL and
+ * ignored. */
 OV_CHECK int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id,
                              const void *data, size_t len, ov_time now);
 
@@ -98,7 +100,8 @@ ov_time ov_node_deadline(const struct ov_node *n);
 
 /* A message of the controller part to a node: NET_REPLY or REVOKE, already encoded. To ourselves
  * too. OV_ENOENT when there is no session (the node will ask again). */
-OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, ov_time now);
+OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len,
+                          ov_time now);
 
 /* Measure the round trip to a peer, connecting first if need be; OV_EVENT_PONG follows with `id`,
  * rtt 0 when nothing came within 5 s. */
@@ -158,9 +161,9 @@ size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap);
 
 struct ov_root_info {
     char host[OV_NET_NAME_MAX * 2];
-    ov_addr addr; /* 0: has not answered yet */
+    ov_addr addr;          /* 0: has not answered yet */
     bool online, mismatch; /* mismatch: another identity than the pinned one answered */
-    bool is_root; /* offers to relay */
+    bool is_root;          /* offers to relay */
     uint8_t nendpoints;
     struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
     struct ov_endpoint seen; /* how it sees us */

@@ -57,8 +57,8 @@ static struct ov_output *append(struct ov_outq *q, enum ov_out_kind kind)
     return o;
 }
 
-/* Can a datagram of `len` bytes ride at the end of the last train? Only while that train is the last
- * thing in the arena, not yet pulled, and all of its segments have full size. */
+/* Can a datagram of `len` bytes ride at the end of the last train? Only while that train is the
+ * last thing in the arena, not yet pulled, and all of its segments have full size. */
 static bool extends(const struct ov_outq *q, uint16_t socket, uint8_t ttl,
                     const struct ov_endpoint *to, size_t len)
 {

@@ -2,8 +2,8 @@
  *
  * One turn's outputs live in a bounded arena that is used from its start again once everything was
  * pulled. Datagrams to one endpoint that follow each other and have one size grow into one train.
- * What does not fit is refused; the caller counts it as a drop. Frames are not copied: they point into the
- * input batch, so they die with it. */
+ * What does not fit is refused; the caller counts it as a drop. Frames are not copied: they point
+ * into the input batch, so they die with it. */
 #ifndef OV_CORE_OUTPUT_H
 #define OV_CORE_OUTPUT_H
 
@@ -17,7 +17,8 @@ enum ov_persist_kind {
 
 enum ov_out_kind { OV_OUT_DATAGRAMS, OV_OUT_FRAME, OV_OUT_EVENT, OV_OUT_PERSIST };
 
-/* A datagram train: `len` bytes, one datagram each `segment` bytes, the last may be shorter; all to one endpoint. */
+/* A datagram train: `len` bytes, one datagram each `segment` bytes, the last may be shorter; all to
+ * one endpoint. */
 struct ov_out_datagrams {
     uint16_t socket;
     uint8_t ttl; /* 0: the default */
@@ -80,8 +81,8 @@ struct ov_outq {
 /* `bytes` of arena and room for bytes / 512 outputs. OV_ENOMEM. */
 OV_CHECK int ov_outq_init(struct ov_outq *q, size_t bytes);
 void ov_outq_free(struct ov_outq *q);
-/* New input comes: frames of earlier input that nobody pulled are forgotten, since their buffers may be
- * gone. Returns how many. */
+/* New input comes: frames of earlier input that nobody pulled are forgotten, since their buffers
+ * may be gone. Returns how many. */
 size_t ov_outq_begin(struct ov_outq *q);
 /* Room for one datagram of `len` bytes, to be filled by the caller before anything else is queued;
  * NULL when full. */

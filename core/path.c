@@ -33,7 +33,8 @@ int ov_paths_find(const struct ov_paths *ps, uint16_t socket, const struct ov_en
     return -1;
 }
 
-/* The slot to reuse: a free one; else the trying one that started first; else the worst idle one. */
+/* The slot to reuse: a free one; else the trying one that started first; else the worst idle one.
+ */
 static int victim(const struct ov_paths *ps)
 {
     int best = -1;
@@ -48,7 +49,7 @@ static int victim(const struct ov_paths *ps)
             continue;
         }
         const struct ov_path *b = &ps->p[best];
-        if (p->state != b->state ? p->state == OV_PATH_TRYING
+        if (p->state != b->state         ? p->state == OV_PATH_TRYING
             : p->state == OV_PATH_TRYING ? p->base < b->base
                                          : p->last_ok < b->last_ok)
             best = i;
@@ -169,10 +170,12 @@ void ov_quality_lost(struct ov_path_quality *q)
     q->loss = (q->loss * 7 + 1000) / 8;
 }
 
-/* Sizes worth knowing: a 1492-byte link with IPv6, Ethernet with IPv6 and with IPv4, jumbo frames. */
+/* Sizes worth knowing: a 1492-byte link with IPv6, Ethernet with IPv6 and with IPv4, jumbo frames.
+ */
 static uint16_t mtu_size(uint8_t step, uint8_t family)
 {
-    static const uint16_t v4[] = {OV_PATH_MTU_SAFE, 1472, 8972}, v6[] = {OV_PATH_MTU_SAFE, 1452, 8952};
+    static const uint16_t v4[] = {OV_PATH_MTU_SAFE, 1472, 8972},
+                          v6[] = {OV_PATH_MTU_SAFE, 1452, 8952};
     if (step >= 3)
         return 0;
     return family == 4 ? v4[step] : v6[step];

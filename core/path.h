@@ -1,25 +1,25 @@
 /* path: the ways to one peer's UDP endpoint, and which one is best.
  *
- * A path is (local socket, remote endpoint). It is *trying* until a PROBE_OK with the right random txid
- * came for it (RFC 9000 section 8.2's idea of path validation): only then may traffic go there. A
- * path that was chosen and falls silent while we send is doubted after 1.5 s (probed), covered by the relay
- * after 2.5 s and dead after 6 s. Path MTU (RFC 8899) is found by padded probes, upwards from the
- * least that IPv6 guarantees. */
+ * A path is (local socket, remote endpoint). It is *trying* until a PROBE_OK with the right random
+ * txid came for it (RFC 9000 section 8.2's idea of path validation): only then may traffic go
+ * there. A path that was chosen and falls silent while we send is doubted after 1.5 s (probed),
+ * covered by the relay after 2.5 s and dead after 6 s. Path MTU (RFC 8899) is found by padded
+ * probes, upwards from the least that IPv6 guarantees. */
 #ifndef OV_CORE_PATH_H
 #define OV_CORE_PATH_H
 
 #include "types.h"
 #include "wire.h"
 
-#define OV_PATHS_MAX    20
-#define OV_PROBES_MAX   24
-#define OV_PATH_DOUBT   (1500 * OV_MS)
-#define OV_PATH_COVER   (2500 * OV_MS)
-#define OV_PATH_DEAD    (6 * OV_SEC)
-#define OV_PROBE_LOST   (2 * OV_SEC)
-#define OV_PATH_RELAY   (-1) /* stands for "by relay" where an index is asked for */
-#define OV_PATH_NONE    (-2)
-#define OV_PATH_TRIES   5
+#define OV_PATHS_MAX  20
+#define OV_PROBES_MAX 24
+#define OV_PATH_DOUBT (1500 * OV_MS)
+#define OV_PATH_COVER (2500 * OV_MS)
+#define OV_PATH_DEAD  (6 * OV_SEC)
+#define OV_PROBE_LOST (2 * OV_SEC)
+#define OV_PATH_RELAY (-1) /* stands for "by relay" where an index is asked for */
+#define OV_PATH_NONE  (-2)
+#define OV_PATH_TRIES 5
 
 enum ov_path_state { OV_PATH_FREE, OV_PATH_TRYING, OV_PATH_VALID };
 
@@ -29,7 +29,7 @@ struct ov_path_quality {
     uint32_t loss;        /* of probes, moving average, permille */
     uint16_t mtu;         /* largest UDP payload proven */
     uint8_t mtu_step, mtu_tries, mtu_misses;
-    ov_time mtu_next;     /* when to try again */
+    ov_time mtu_next; /* when to try again */
 };
 
 struct ov_path {
@@ -58,8 +58,8 @@ struct ov_probe {
 struct ov_paths {
     struct ov_path p[OV_PATHS_MAX];
     struct ov_probe probes[OV_PROBES_MAX];
-    int active; /* index, or OV_PATH_RELAY when no direct path is good */
-    ov_time since; /* when `active` was chosen */
+    int active;                   /* index, or OV_PATH_RELAY when no direct path is good */
+    ov_time since;                /* when `active` was chosen */
     struct ov_path_quality relay; /* the relayed way */
 };
 
@@ -67,7 +67,8 @@ void ov_paths_init(struct ov_paths *ps, ov_time now);
 void ov_quality_init(struct ov_path_quality *q);
 /* The index of this path, or -1. */
 int ov_paths_find(const struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote);
-/* Find or make a trying path; evicts the trying one that is oldest, or the worst valid one that is not active. Never fails. */
+/* Find or make a trying path; evicts the trying one that is oldest, or the worst valid one that is
+ * not active. Never fails. */
 int ov_paths_add(struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote,
                  uint8_t kind, ov_time now);
 /* Start (again) the probe schedule of a path, `delay` from now. */
@@ -89,16 +90,17 @@ void ov_quality_lost(struct ov_path_quality *q);
 /* The next size to probe for: 0 when there is none now. */
 uint16_t ov_quality_mtu_probe(const struct ov_path_quality *q, uint8_t family, ov_time now);
 void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now);
-/* A probe of the proven size went missing while small ones arrive: after two, start over (RFC 8899's
- * black hole detection). */
+/* A probe of the proven size went missing while small ones arrive: after two, start over (RFC
+ * 8899's black hole detection). */
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now);
 void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time now);
 
-/* Lower is better; nanoseconds (nat-traversal: srtt + 2 jitter + 300 ms loss, less on a LAN and IPv6). */
+/* Lower is better; nanoseconds (nat-traversal: srtt + 2 jitter + 300 ms loss, less on a LAN and
+ * IPv6). */
 ov_time ov_path_score(const struct ov_path *p);
-/* The direct path to use: index or OV_PATH_RELAY. Sticks to the active one unless another is clearly
- * better three times in a row; but when the active one is in doubt, any that was proven since it was last
- * heard wins. */
+/* The direct path to use: index or OV_PATH_RELAY. Sticks to the active one unless another is
+ * clearly better three times in a row; but when the active one is in doubt, any that was proven
+ * since it was last heard wins. */
 int ov_paths_choose(struct ov_paths *ps, bool doubted);
 
 /* Is this address private to a site (RFC 1918, RFC 4193, link-local)? */

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTROL_RATE  20 /* requests a second that cost us work */
-#define CONTROL_BURST 60
+#define CHALLENGE_RATE   2 /* new endpoints a second that we answer with a challenge */
+#define CHALLENGE_BURST  10
+#define CONTROL_RATE     20 /* requests a second that cost us work */
+#define CONTROL_BURST    60
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
-#define RESTORE_CALLS 16
+#define RESTORE_CALLS    16
 
 static struct ov_key dh_key(const struct ov_dh_public *dh)
 {
@@ -62,6 +64,7 @@ static struct ov_peer *new_peer(struct ov_engine *e, const struct ov_identity *i
     p->queue_tail = &p->queue;
     ov_session_init(&p->s, id);
     ov_timer_init(&p->timer, ov_peer_service, p);
+    ov_bucket_init(&p->challenges, CHALLENGE_RATE, CHALLENGE_BURST, e->now);
     ov_bucket_init(&p->control, CONTROL_RATE, CONTROL_BURST, e->now);
     p->last_rx = e->now;
     if (ov_timers_reserve(&e->timers, e->peers.len + 64) != OV_OK ||
@@ -126,7 +129,6 @@ static void unlink_keep(struct ov_peer *p)
 void ov_peer_forget(struct ov_peer *p)
 {
     struct ov_engine *e = p->e;
-    e->ops->gone(e->ops_arg, p);
     unlink_keep(p);
     ov_timer_stop(&e->timers, &p->timer);
     ov_map_del(&e->peers, ov_key_u64(p->id.addr));

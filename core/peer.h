@@ -1,15 +1,16 @@
 /* peer: one other node: its pinned identity, session, paths, and what waits for it.
  *
- * Theory of operation. A peer is made when its identity is proven, and pins it: no other key can have
- * its address while the peer is known. A message goes out through ov_peer_send(): sealed under the
- * current key by the best direct path if there is one, else by relay; without a key it waits in a
- * bounded queue while a handshake runs. All timing of a peer is one timer and one function
+ * Theory of operation. A peer is made when its identity is proven, and pins it: no other key can
+ * have its address while the peer is known. A message goes out through ov_peer_send(): sealed under
+ * the current key by the best direct path if there is one, else by relay; without a key it waits in
+ * a bounded queue while a handshake runs. All timing of a peer is one timer and one function
  * (peer_service.c) that looks at its fields and does what is due; whoever sets a field to
  * something earlier calls ov_peer_wake(). The data path only notes instants.
  *
  * Silence is judged twice. `unanswered` is when we first sent on the chosen path without hearing on
- * it since: it makes that path doubted, covered by the relay, dead (path.h). `unheard` is the same for the
- * peer as a whole: it leads to a new handshake, since the other side may have lost its keys. */
+ * it since: it makes that path doubted, covered by the relay, dead (path.h). `unheard` is the same
+ * for the peer as a whole: it leads to a new handshake, since the other side may have lost its
+ * keys. */
 #ifndef OV_CORE_PEER_H
 #define OV_CORE_PEER_H
 
@@ -18,15 +19,15 @@
 #include "path.h"
 #include "session.h"
 
-#define OV_QUEUE_MAX       32
-#define OV_QUEUE_BYTES     (48u << 10)
-#define OV_PEER_ACTIVE     (60 * OV_SEC) /* after the last frame */
-#define OV_PEER_FORGET     (600 * OV_SEC)
-#define OV_KEEPALIVE_ROOT  (20 * OV_SEC)
-#define OV_KEEPALIVE_PEER  (15 * OV_SEC)
-#define OV_PATH_TRUST      (30 * OV_SEC) /* a path not heard of for so long is covered by the relay */
-#define OV_UNHEARD         (3 * OV_SEC)
-#define OV_HINTS_MAX       4
+#define OV_QUEUE_MAX      32
+#define OV_QUEUE_BYTES    (48u << 10)
+#define OV_PEER_ACTIVE    (60 * OV_SEC) /* after the last frame */
+#define OV_PEER_FORGET    (600 * OV_SEC)
+#define OV_KEEPALIVE_ROOT (20 * OV_SEC)
+#define OV_KEEPALIVE_PEER (15 * OV_SEC)
+#define OV_PATH_TRUST     (30 * OV_SEC) /* a path not heard of for so long is covered by the relay */
+#define OV_UNHEARD        (3 * OV_SEC)
+#define OV_HINTS_MAX      4
 
 struct ov_punch;
 
@@ -50,14 +51,13 @@ struct ov_peer {
     bool relay;    /* we use it as a relay: one of our roots that offers it */
     unsigned keep; /* how many want the connection kept */
     bool remember; /* worth persisting */
-    bool dying;    /* the whole node goes */
     struct ov_peer *keep_next;
 
     struct ov_session s;
-    struct ov_paths *paths; /* NULL until a session is wanted */
+    struct ov_paths *paths;                 /* NULL until a session is wanted */
     struct ov_endpoint hints[OV_HINTS_MAX]; /* where it may be, for handshakes */
     uint8_t nhints;
-    ov_addr relay_via; /* the root it was last heard through; 0: none */
+    ov_addr relay_via;         /* the root it was last heard through; 0: none */
     struct ov_via respond_via; /* where our unconfirmed RESPONSE went */
     uint16_t respond_boot;
 
@@ -72,7 +72,7 @@ struct ov_peer {
     ov_time unanswered, unheard, next_doubt; /* 0: not in doubt */
     ov_time keepalive_next;
     ov_time last_rx, last_tx, last_frame; /* authenticated; frames of a network */
-    ov_time last_data_rx; /* when the peer last sent anything at all */
+    ov_time last_data_rx;                 /* when the peer last sent anything at all */
     uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
 
     struct ov_fragments *fragments;
@@ -80,16 +80,17 @@ struct ov_peer {
     struct ov_punch *punch;
     struct ov_bucket relay_bucket; /* what it may relay through us */
     bool relay_bucket_ready;
-    struct ov_bucket control; /* requests of it that cost us something */
-    struct ov_endpoint seen;  /* how it sees us (roots) */
-    void *upper;              /* rank 4 */
+    struct ov_bucket challenges; /* endpoints it turned up at that we may probe */
+    struct ov_bucket control;    /* requests of it that cost us something */
+    struct ov_endpoint seen;     /* how it sees us (roots) */
+    void *upper;                 /* rank 4 */
 };
 
 /* ---- table ---- */
 struct ov_peer *ov_peer_find(const struct ov_engine *e, ov_addr a);
 struct ov_peer *ov_peer_by_key(const struct ov_engine *e, const struct ov_dh_public *dh);
-/* The peer of a proven identity, made if need be (then an idle one may be evicted). OV_ECONFLICT: another
- * key is pinned for the address (counted, told); OV_EFULL; OV_EINVAL: ourselves. */
+/* The peer of a proven identity, made if need be (then an idle one may be evicted). OV_ECONFLICT:
+ * another key is pinned for the address (counted, told); OV_EFULL; OV_EINVAL: ourselves. */
 OV_CHECK int ov_peer_get(struct ov_engine *e, const struct ov_identity *id, struct ov_peer **out);
 void ov_peer_forget(struct ov_peer *p);
 void ov_peer_conflict(struct ov_engine *e, ov_addr a);
@@ -106,7 +107,8 @@ enum ov_send_flag {
     OV_SEND_FRAME = 1 << 0, /* a network's frame: keeps the peer active, asks for a direct path */
     OV_SEND_QUIET = 1 << 1, /* an answer: expects none itself */
 };
-/* Send, or queue until a session stands. OV_EFULL, OV_ENOENT (no path), OV_ELIMIT: dropped and counted. */
+/* Send, or queue until a session stands. OV_EFULL, OV_ENOENT (no path), OV_ELIMIT: dropped and
+ * counted. */
 int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags);
 /* Send under the current key by a certain way; never queued, never fragmented. */
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,

@@ -139,8 +139,8 @@ int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned fla
         return OV_ENOENT;
     }
     size_t room = quality(p, &via)->mtu - OV_DATA_OVERHEAD - ov_via_overhead(&via);
-    int err = len <= room ? seal_one(p, kp, &via, msg, len)
-                          : seal_fragments(p, kp, &via, msg, len, room);
+    int err =
+        len <= room ? seal_one(p, kp, &via, msg, len) : seal_fragments(p, kp, &via, msg, len, room);
     if (err != OV_OK)
         return err;
     note_sent(p, flags);
@@ -179,13 +179,12 @@ void ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
     ov_msg_probe_encode(&w, &m);
     if (w.failed || ov_peer_send_via(p, &via, 0, buf, w.len) != OV_OK)
         return;
-    struct ov_probe *probe =
-        ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
-                                                  .path = path,
-                                                  .sent = p->e->now,
-                                                  .size = size,
-                                                  .mtu = size != 0,
-                                                  .user_id = user_id});
+    struct ov_probe *probe = ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
+                                                                       .path = path,
+                                                                       .sent = p->e->now,
+                                                                       .size = size,
+                                                                       .mtu = size != 0,
+                                                                       .user_id = user_id});
     ov_peer_wake(p, probe->sent + OV_PROBE_LOST);
 }
 

@@ -6,13 +6,14 @@
 
 #include <string.h>
 
-#define HS_FIRST      (250 * OV_MS)
-#define HS_MAX        (5 * OV_SEC)
-#define HS_MAX_KEPT   (15 * OV_SEC)
-#define HS_GIVE_UP    (90 * OV_SEC)
-#define DOUBT_PROBE   (250 * OV_MS)
-#define DOUBT_LIMIT   (15 * OV_SEC) /* silence for so long: stop asking until there is something to send */
-#define PATH_STALE    (120 * OV_SEC)
+#define HS_FIRST    (250 * OV_MS)
+#define HS_MAX      (5 * OV_SEC)
+#define HS_MAX_KEPT (15 * OV_SEC)
+#define HS_GIVE_UP  (90 * OV_SEC)
+#define DOUBT_PROBE (250 * OV_MS)
+#define DOUBT_LIMIT                                                                                \
+    (15 * OV_SEC) /* silence for so long: stop asking until there is something to send */
+#define PATH_STALE (120 * OV_SEC)
 
 static void sooner(ov_time *t, ov_time when)
 {
@@ -117,8 +118,7 @@ static void initiate(struct ov_peer *p)
     struct ov_engine *e = p->e;
     uint8_t msg[OV_INITIATION_LEN];
     struct ov_via via;
-    if (!ov_peer_ensure_paths(p) ||
-        ov_session_initiate(e, &p->s, p, &p->id, msg) != OV_OK)
+    if (!ov_peer_ensure_paths(p) || ov_session_initiate(e, &p->s, p, &p->id, msg) != OV_OK)
         return;
     if (p->paths->active >= 0 && ov_peer_via(p, p->paths->active, &via))
         send_initiation(p, &via, msg);
@@ -178,8 +178,8 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
         p->unheard = p->unanswered = 0;
         return;
     }
-    ov_time first = p->unanswered && (!p->unheard || p->unanswered < p->unheard) ? p->unanswered
-                                                                                 : p->unheard;
+    ov_time first =
+        p->unanswered && (!p->unheard || p->unanswered < p->unheard) ? p->unanswered : p->unheard;
     if (!first || !ov_peer_up(p))
         return;
     if (p->paths->active >= 0 && p->unanswered && now - p->unanswered >= OV_PATH_DEAD) {
@@ -207,8 +207,7 @@ static void service_lost(struct ov_peer *p, ov_time *next)
 {
     struct ov_probe probe;
     while (ov_probe_lost(p->paths, p->e->now, &probe)) {
-        struct ov_path_quality *q =
-            probe.path < 0 ? &p->paths->relay : &p->paths->p[probe.path].q;
+        struct ov_path_quality *q = probe.path < 0 ? &p->paths->relay : &p->paths->p[probe.path].q;
         if (probe.user_id)
             ov_emit(p->e, &(struct ov_out_event){
                               .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
@@ -300,7 +299,8 @@ static void service_keepalive(struct ov_peer *p, ov_time *next)
     if (now >= p->keepalive_next) {
         ov_time gap = active ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT;
         keepalive_probes(p);
-        p->keepalive_next = now + gap * 9 / 10 + ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
+        p->keepalive_next = now + gap * 9 / 10 +
+                            ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
     }
     sooner(next, p->keepalive_next);
 }
@@ -351,7 +351,8 @@ void ov_peer_service(void *peer, ov_time now)
         sooner(&next, p->hs_next);
     if (service_forget(p, &next))
         return;
-    /* Handlers above may have asked for an earlier wake-up; what is due now runs in the next turn. */
+    /* Handlers above may have asked for an earlier wake-up; what is due now runs in the next turn.
+     */
     if (next != OV_NEVER && next <= now)
         next = now + OV_MS;
     if (next != OV_NEVER)

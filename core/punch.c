@@ -24,7 +24,8 @@ static void add(struct ov_msg_punch *m, uint8_t kind, const struct ov_endpoint *
         m->c[m->n++] = (struct ov_candidate){.kind = kind, .ep = *ep};
 }
 
-/* Where we may be reached: as roots see us, and our interfaces. Link-local zones mean nothing to others. */
+/* Where we may be reached: as roots see us, and our interfaces. Link-local zones mean nothing to
+ * others. */
 static void gather(struct ov_engine *e, struct ov_msg_punch *m)
 {
     for (const struct ov_peer *r = e->keep; r; r = r->keep_next)
@@ -136,7 +137,8 @@ static ov_time asked_delay(const struct ov_peer *p)
     return rtt < DELAY_MIN ? DELAY_MIN : rtt > DELAY_MAX ? DELAY_MAX : rtt;
 }
 
-/* Who asks has no direct path: ours, unless just heard on, probably leads nowhere. Prove it anew. */
+/* Who asks has no direct path: ours, unless just heard on, probably leads nowhere. Prove it anew.
+ */
 static void demote(struct ov_peer *p)
 {
     struct ov_paths *ps = p->paths;

@@ -1,13 +1,14 @@
 /* punch: making a direct path through both NATs.
  *
- * Theory of operation. One side sends PUNCH with its candidates by relay; the other answers with its own at
- * once. Both then send an OPENER (low TTL: it opens our NAT and dies before theirs, whose tables an early
- * packet could poison) to the other's reflexive IPv4 candidates, and probe all candidates: the private,
- * IPv6 and mapped ones at once, the reflexive ones after a delay that lets both openers leave first.
- * The side that got the PUNCH waits for max(RTT by relay, 100 ms), at most 300 ms; the side that got the
- * ACK knows that the other's openers have left already. Each candidate is probed at 0, 100, 300, 700
- * and 1500 ms. Rounds follow after 2, 5, 15, 60 s and then every 5 min while there is traffic and no
- * direct path; a network change starts over. (Ford 2005; RFC 8445 for the candidates.) */
+ * Theory of operation. One side sends PUNCH with its candidates by relay; the other answers with
+ * its own at once. Both then send an OPENER (low TTL: it opens our NAT and dies before theirs,
+ * whose tables an early packet could poison) to the other's reflexive IPv4 candidates, and probe
+ * all candidates: the private, IPv6 and mapped ones at once, the reflexive ones after a delay that
+ * lets both openers leave first. The side that got the PUNCH waits for max(RTT by relay, 100 ms),
+ * at most 300 ms; the side that got the ACK knows that the other's openers have left already. Each
+ * candidate is probed at 0, 100, 300, 700 and 1500 ms. Rounds follow after 2, 5, 15, 60 s and then
+ * every 5 min while there is traffic and no direct path; a network change starts over. (Ford 2005;
+ * RFC 8445 for the candidates.) */
 #ifndef OV_CORE_PUNCH_H
 #define OV_CORE_PUNCH_H
 

@@ -1,8 +1,9 @@
 /* relay: handing datagrams over, directly or wrapped for a root; and relaying for others as a root.
  *
- * A RELAY header is authenticated hop by hop with keys of the two hop sessions; the inner datagram is
- * opaque and end-to-end sealed. Relaying rewrites the 40 header bytes in place and copies nothing but into the
- * output. There is no queue to bound: what the output or the socket does not take at once is dropped. */
+ * A RELAY header is authenticated hop by hop with keys of the two hop sessions; the inner datagram
+ * is opaque and end-to-end sealed. Relaying rewrites the 40 header bytes in place and copies
+ * nothing but into the output. There is no queue to bound: what the output or the socket does not
+ * take at once is dropped. */
 #ifndef OV_CORE_RELAY_H
 #define OV_CORE_RELAY_H
 

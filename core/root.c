@@ -61,8 +61,8 @@ static void ask(struct ov_roots *rs, struct ov_root *r)
     for (int i = 0; i < r->nendpoints; i++) {
         int socket = ov_engine_socket(e, r->endpoints[i].ip.family);
         uint8_t *out = socket < 0 ? NULL
-                                  : ov_outq_datagram(&e->out, (uint16_t)socket, 0,
-                                                     &r->endpoints[i], OV_WHO_LEN);
+                                  : ov_outq_datagram(&e->out, (uint16_t)socket, 0, &r->endpoints[i],
+                                                     OV_WHO_LEN);
         if (!out)
             continue;
         ov_who_encode(r->nonce, out);
@@ -83,7 +83,8 @@ static void service(void *arg, ov_time now)
             ov_time gap = r->tries > 6 ? ASK_MAX : ASK_FIRST << r->tries;
             ask(rs, r);
             r->next = now + (gap > ASK_MAX ? ASK_MAX : gap);
-            r->tries += r->tries < 255;
+            if (r->tries < 255)
+                r->tries++;
         }
         if (r->next < next)
             next = r->next;

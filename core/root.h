@@ -1,6 +1,6 @@
-/* root: the servers a node starts from: found by name (first contact, WHO/IAM) or named by a network's signed
- * configuration; kept connected; used as relays and directories when they offer to. Never trusted for
- * authenticity: identities prove themselves. */
+/* root: the servers a node starts from: found by name (first contact, WHO/IAM) or named by a
+ * network's signed configuration; kept connected; used as relays and directories when they offer
+ * to. Never trusted for authenticity: identities prove themselves. */
 #ifndef OV_CORE_ROOT_H
 #define OV_CORE_ROOT_H
 

@@ -50,7 +50,8 @@ static void derive(const uint8_t k[32], enum ov_aead alg, struct ov_aead_key *da
     ov_wipe(raw, sizeof raw);
 }
 
-/* A key pair from a finished handshake, entered under an index of its own, or under `index` of the handshake. */
+/* A key pair from a finished handshake, entered under an index of its own, or under `index` of the
+ * handshake. */
 static struct ov_keypair *new_keypair(struct ov_engine *e, struct ov_peer *p,
                                       const struct ov_noise *hs, bool initiator, enum ov_aead alg,
                                       uint32_t remote)
@@ -189,8 +190,7 @@ int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct ov_peer 
         err = OV_EVERSION;
     if (err != OV_OK)
         return err;
-    struct ov_keypair *kp =
-        new_keypair(e, p, &s->hs->noise, true, resp->aead, ov_load32(msg + 4));
+    struct ov_keypair *kp = new_keypair(e, p, &s->hs->noise, true, resp->aead, ov_load32(msg + 4));
     if (!kp)
         return OV_ENOMEM;
     /* The index under which we asked is the one the peer will use. */

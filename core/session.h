@@ -1,19 +1,20 @@
 /* session: the keys shared with one peer, and the handshakes that make them.
  *
- * As in WireGuard (whitepaper section 6) there are three key slots. The initiator of a handshake uses its new
- * key at once; the responder holds it as `next` until the first packet under it proves that the
- * initiator has it too. The previous key is kept for packets under way. Keys are replaced after
- * OV_REKEY_AFTER or OV_REKEY_MESSAGES and refused after OV_REJECT_AFTER; everything is wiped when idle. */
+ * As in WireGuard (whitepaper section 6) there are three key slots. The initiator of a handshake
+ * uses its new key at once; the responder holds it as `next` until the first packet under it proves
+ * that the initiator has it too. The previous key is kept for packets under way. Keys are replaced
+ * after OV_REKEY_AFTER or OV_REKEY_MESSAGES and refused after OV_REJECT_AFTER; everything is wiped
+ * when idle. */
 #ifndef OV_CORE_SESSION_H
 #define OV_CORE_SESSION_H
 
 #include "engine.h"
 #include "replay.h"
 
-#define OV_REKEY_AFTER    (120 * OV_SEC)
-#define OV_REJECT_AFTER   (180 * OV_SEC)
-#define OV_WIPE_AFTER     (540 * OV_SEC)
-#define OV_REKEY_MESSAGES (1ull << 60)
+#define OV_REKEY_AFTER     (120 * OV_SEC)
+#define OV_REJECT_AFTER    (180 * OV_SEC)
+#define OV_WIPE_AFTER      (540 * OV_SEC)
+#define OV_REKEY_MESSAGES  (1ull << 60)
 #define OV_REJECT_MESSAGES (UINT64_MAX - (1ull << 13))
 
 struct ov_keypair {
@@ -51,8 +52,8 @@ void ov_session_clear(struct ov_engine *e, struct ov_session *s);
 /* An INITIATION from us to `p`, whose identity is `remote`. Replaces a handshake under way. */
 OV_CHECK int ov_session_initiate(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
                                  const struct ov_identity *remote, uint8_t out[OV_INITIATION_LEN]);
-/* The RESPONSE to an initiation that node has opened into `hs` (whose peer and stamp have been checked):
- * makes the key pair `next`. */
+/* The RESPONSE to an initiation that node has opened into `hs` (whose peer and stamp have been
+ * checked): makes the key pair `next`. */
 OV_CHECK int ov_session_respond(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
                                 struct ov_noise *hs, const struct ov_initiation *init,
                                 uint32_t sender, uint8_t out[OV_RESPONSE_LEN]);
@@ -66,7 +67,8 @@ bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_key
 
 /* The key pair to send under, or NULL: none, or too old. */
 struct ov_keypair *ov_session_sender(struct ov_engine *e, struct ov_session *s);
-/* Should we make new keys, being about to send? Only the initiator of the current ones does so by age. */
+/* Should we make new keys, being about to send? Only the initiator of the current ones does so by
+ * age. */
 bool ov_session_wants_rekey(const struct ov_engine *e, const struct ov_session *s);
 bool ov_keypair_expired(const struct ov_engine *e, const struct ov_keypair *kp);
 

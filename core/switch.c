@@ -52,8 +52,8 @@ void ov_switch_answer(struct ov_network *net, const struct ov_frame_info *req,
         ov_drop(e, OV_DROP_OUTPUT_FULL);
 }
 
-/* Who has this address, as far as the host's ARP or ND wants to know? Bridged networks may have others
- * answer for it than the member's TAP, so bridges answer for themselves. */
+/* Who has this address, as far as the host's ARP or ND wants to know? Bridged networks may have
+ * others answer for it than the member's TAP, so bridges answer for themselves. */
 static bool answerable(const struct ov_member *m)
 {
     return !(m->cert.perms & OV_PERM_BRIDGE);

@@ -1,9 +1,9 @@
 /* switch: Ethernet frames between the host's TAP and other members.
  *
- * Outwards: a unicast MAC is a member's (derived, so it tells the address), one learned behind a bridge,
- * or unknown; ARP and ND for addresses in certificates are answered here, without leaving the node.
- * Inwards: only from valid members, only with a source MAC and IP that are theirs (unless they may
- * bridge), only for us. */
+ * Outwards: a unicast MAC is a member's (derived, so it tells the address), one learned behind a
+ * bridge, or unknown; ARP and ND for addresses in certificates are answered here, without leaving
+ * the node. Inwards: only from valid members, only with a source MAC and IP that are theirs (unless
+ * they may bridge), only for us. */
 #ifndef OV_CORE_SWITCH_H
 #define OV_CORE_SWITCH_H
 
