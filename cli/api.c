@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define CONNECTION_MEMORY (16 * 1024)
-#define BACKLOG           16
+#define BACKLOG           128 /* a client beyond it is refused at once */
 #define GROUP             "ovpn"
 #define GROUPS_MAX        256
 #define PATH_WORDS        6
@@ -368,10 +368,22 @@ static void on_poll(uv_poll_t *p, int status, int events)
     run(p->data);
 }
 
+static bool full(const struct ov_api *a)
+{
+    const union MHD_DaemonInfo *i =
+        MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return i->num_connections >= OV_API_CONNECTIONS_MAX;
+}
+
+/* At its limit libmicrohttpd stops listening, and only begins again in the run after one that made
+ * room. */
 static void run(struct ov_api *a)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
+    bool was_full = full(a);
     MHD_run(a->http);
+    if (was_full && !full(a))
+        MHD_run(a->http);
     if (MHD_get_timeout(a->http, &ms) == MHD_YES)
         uv_timer_start(&a->timer, on_timer, ms, 0);
     else

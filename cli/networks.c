@@ -174,10 +174,11 @@ static void poll_groups(struct net *net)
     ov_daemon_drain(d);
 }
 
+/* Being ready is told with the device. */
 static void log_state(struct net *net, enum ov_net_state state)
 {
     char name[OV_NETID_TEXT];
-    if (state != net->state)
+    if (state != net->state && state != OV_NET_STATE_READY)
         ov_log(&net->table->d->log, OV_LOG_INFO, "network %s: %s", ov_netid_format(net->id, name),
                ov_net_state_text(state));
     net->state = state;
