@@ -55,6 +55,7 @@ static json_t *request(const struct join *j)
 static void tell_owner(struct join *j)
 {
     json_t *status = NULL;
+    const char *address;
 
     if (j->told || j->line.json)
         return;
@@ -62,9 +63,13 @@ static void tell_owner(struct join *j)
     ov_progress_clear(&j->progress);
     if (ov_client_get(j->client, ov_client_path("status"), &status) != OV_EXIT_OK)
         return;
-    printf("The owner of the network must admit this computer. Send them this line to type:\n\n"
-           "    ovpn net authorize %s %s\n\n",
-           j->netid, ov_json_text(status, "address", "ADDRESS"));
+    address = ov_json_text(status, "address", "ADDRESS");
+    if (strncmp(j->netid, address, strlen(address)) == 0)
+        printf("This computer is the network's controller, but no member yet. Admit it:\n\n");
+    else
+        printf(
+            "The owner of the network must admit this computer. Send them this line to type:\n\n");
+    printf("    ovpn net authorize %s %s\n\n", j->netid, address);
     fflush(stdout);
     json_decref(status);
 }

@@ -29,7 +29,7 @@ int ov_net_invite(int argc, char **argv)
                  "Whoever has the line first can use it, so send it like a password. HOST is how "
                  "others\n"
                  "reach this server; by default what the daemon's configuration says.",
-        .examples = "net invite dorm\nnet invite dorm --note \"for Ada\" --ttl 7d\n"
+        .examples = "net invite dorm\nnet invite dorm --note \"for Ada\" --ttl 30d\n"
                     "net invite dorm --host vpn.example.org",
         .min_args = 1,
         .max_args = 1,
@@ -37,12 +37,12 @@ int ov_net_invite(int argc, char **argv)
     };
     struct ov_command_line line;
     const char *note = NULL;
-    double ttl = 0;
+    double ttl = -1;
     struct ov_words hosts = {0};
     const struct ov_option options[] = {
         {"note", 'n', OV_OPTION_TEXT, &note, "TEXT", "whom it is for, for you to remember"},
         {"ttl", 't', OV_OPTION_SECONDS, &ttl, "TIME",
-         "how long it can be used: 12h, 7d (default: for ever)"},
+         "how long it can be used: 12h, 30d (default 7d; 0: for ever)"},
         {"host", 0, OV_OPTION_LIST, &hosts, "HOST", "HOST[:PORT] of this server; may be repeated"},
     };
     json_t *body, *list;
@@ -51,7 +51,7 @@ int ov_net_invite(int argc, char **argv)
     if (code != OV_GO_ON)
         return code;
     body = json_pack("{s:s*}", "note", note);
-    if (ttl > 0)
+    if (ttl >= 0)
         json_object_set_new(body, "ttl_s", json_integer((json_int_t)ttl));
     if (hosts.n) {
         list = json_array();

@@ -8,15 +8,27 @@
 #include <string.h>
 #include <time.h>
 
+/* "10.147.17.5, fd00::5": whoever reads this list does not care for the subnets' lengths. */
+static char *addresses_of(const json_t *member)
+{
+    char *text = ov_json_join(json_object_get(member, "addresses"), NULL, ", "), *to = text;
+
+    for (const char *from = text; *from;) {
+        if (*from == '/')
+            from += strcspn(from, ",");
+        else
+            *to++ = *from++;
+    }
+    *to = '\0';
+    return text;
+}
+
 static void add(struct ov_table *t, const json_t *m, double now)
 {
-    char *addresses = ov_json_join(json_object_get(m, "addresses"), NULL, ", "), *slash;
+    char *addresses = addresses_of(m);
     const char *state = ov_json_text(m, "state", "");
     char unit[OV_TEXT_UNIT];
 
-    slash = strchr(addresses, '/');
-    if (slash && !strchr(addresses, ','))
-        *slash = '\0';
     ov_table_add(t, ov_json_text(m, "address", ""));
     ov_table_add(t, ov_json_text(m, "name", ""));
     ov_table_addf(t, "%s%s", strcmp(state, "pending") == 0 ? "WAITING" : state,
