@@ -166,7 +166,7 @@ static void usage_errors(void **state)
         {"net set dorm mtu", "KEY needs its VALUE"},
         {"net set dorm", "which network, and what?"},
         {"net create dorm --set mtu", "KEY=VALUE"},
-        {"service --check -c %/none.conf", "none.conf"},
+        {"service -c %/none.conf", "none.conf"},
         {"service --prot 3", "did you mean --port?"},
     };
 
