@@ -5,6 +5,7 @@
 #include "hosts.h"
 #include "networks.h"
 #include "state.h"
+#include "transport/udp.h"
 #include "version.h"
 
 #include <stdio.h>
@@ -28,14 +29,31 @@ static json_t *status_roots(struct ov_daemon *d)
     return list;
 }
 
-static json_t *status_drops(const struct ov_node_stats *s)
+static void add_drop(json_t *drops, const char *name, uint64_t count, const char *text)
+{
+    if (count > 0)
+        json_object_set_new(drops, name,
+                            json_pack("{s:I,s:s}", "count", (json_int_t)count, "text", text));
+}
+
+/* The engine's reasons, and those of the sockets and devices around it. */
+static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stats *s)
 {
     json_t *drops = json_object();
+    struct ov_udp_stats sum = {0};
     for (int i = 0; i < OV_DROP_COUNT; i++)
-        if (s->drops[i] > 0)
-            json_object_set_new(drops, ov_drop_name((enum ov_drop)i),
-                                json_pack("{s:I,s:s}", "count", (json_int_t)s->drops[i], "text",
-                                          ov_drop_text((enum ov_drop)i)));
+        add_drop(drops, ov_drop_name((enum ov_drop)i), s->drops[i], ov_drop_text((enum ov_drop)i));
+    for (size_t i = 0; i < d->nsockets; i++) {
+        struct ov_udp_stats u;
+        ov_udp_stats(d->sockets[i].udp, &u);
+        sum.send_dropped += u.send_dropped;
+        sum.send_errors += u.send_errors;
+        sum.recv_truncated += u.recv_truncated;
+    }
+    add_drop(drops, "send_dropped", sum.send_dropped, "the kernel's send buffer was full");
+    add_drop(drops, "send_errors", sum.send_errors, "the kernel refused to send");
+    add_drop(drops, "recv_truncated", sum.recv_truncated, "datagram too large");
+    add_drop(drops, "device", ov_networks_dropped(d->networks), "the network device took no more");
     return drops;
 }
 
@@ -82,7 +100,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "traffic",
         status_traffic(&s), "peers", (json_int_t)s.peers, "sessions", (json_int_t)s.sessions,
         "networks", (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", "none",
-        "drops", status_drops(&s), "conflicts", status_conflicts(d));
+        "drops", status_drops(d, &s), "conflicts", status_conflicts(d));
 }
 
 /* ---- NETWORK ---- */

@@ -2,6 +2,7 @@
 
 #include "core/node.h"
 #include "daemon.h"
+#include "transport/watch.h"
 #include "tun/link.h"
 #include "tun/tap.h"
 
@@ -12,7 +13,7 @@
 
 #define TICK_MS     2000 /* how often the host's multicast groups are looked at */
 #define RETRY       (10 * OV_SEC)
-#define FRAME_BATCH 64
+#define FRAME_BATCH OV_TAP_BATCH_MAX
 
 struct net {
     struct ov_networks *table; /* NULL: this slot is free */
@@ -32,6 +33,7 @@ struct ov_networks {
     struct ov_daemon *d;
     uv_timer_t timer; /* runs only while there is a device, or one is missing */
     bool ticking;
+    uint64_t dropped; /* by devices that are gone */
     struct net v[OV_NETWORKS_MAX];
 };
 
@@ -55,6 +57,19 @@ int ov_networks_open(struct ov_daemon *d, struct ov_networks **out)
     return OV_OK;
 }
 
+static void take_down(struct net *net);
+static void set_problem(struct net *net, const char *why);
+
+/* Whoever deleted a device may do so again, so the next one comes with the usual retry. */
+static void on_deleted(struct net *net)
+{
+    char why[OV_WHY_MAX];
+    snprintf(why, sizeof(why), "somebody deleted %s; a new one is made soon",
+             ov_tap_name(net->tap));
+    take_down(net);
+    set_problem(net, why);
+}
+
 /* Frames from the host's network stack: into the engine, and its outputs out. */
 static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v, size_t count)
 {
@@ -64,6 +79,10 @@ static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v,
     ov_time now = ov_daemon_now(d);
     _Static_assert(OV_TAP_HEADROOM >= OV_FRAME_HEADROOM, "the engine writes before a frame");
     (void)t;
+    if (count == 0) {
+        on_deleted(net);
+        return;
+    }
     while (count > 0) {
         size_t n = count < FRAME_BATCH ? count : FRAME_BATCH;
         for (size_t i = 0; i < n; i++)
@@ -84,6 +103,8 @@ static void take_down(struct net *net)
            ov_netid_format(net->id, name), ov_tap_name(net->tap));
     if (net->link != NULL)
         ov_link_close(net->link);
+    (void)!ov_watch_ignore(net->table->d->watch, ov_tap_index(net->tap), false);
+    net->table->dropped += ov_tap_dropped(net->tap);
     ov_tap_close(net->tap);
     net->link = NULL;
     net->tap = NULL;
@@ -138,6 +159,8 @@ static int open_device(struct net *net, const struct ov_network_info *info, char
         return err;
     }
     memset(&net->applied, 0, sizeof(net->applied));
+    /* Without it our own device only wakes us more often. */
+    (void)!ov_watch_ignore(d->watch, ov_tap_index(net->tap), true);
     ov_log(&d->log, OV_LOG_INFO, "network %s: ready on %s", ov_netid_format(net->id, name),
            ov_tap_name(net->tap));
     return OV_OK;
@@ -267,6 +290,15 @@ void ov_networks_device(const struct ov_networks *n, ov_netid id, const char **d
     const struct net *net = find(n, id);
     *device = net != NULL && net->tap != NULL ? ov_tap_name(net->tap) : NULL;
     *problem = net != NULL && net->problem[0] != '\0' ? net->problem : NULL;
+}
+
+uint64_t ov_networks_dropped(const struct ov_networks *n)
+{
+    uint64_t sum = n->dropped;
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        if (n->v[i].table != NULL && n->v[i].tap != NULL)
+            sum += ov_tap_dropped(n->v[i].tap);
+    return sum;
 }
 
 /* Is `tap` a port of the bridge `ifname`? */

@@ -25,6 +25,8 @@ void ov_networks_frame(struct ov_networks *n, ov_netid net, const uint8_t *frame
 /* Both are NULL when there is nothing to tell; they live until the next run(). */
 void ov_networks_device(const struct ov_networks *n, ov_netid net, const char **device,
                         const char **problem);
+/* Frames that the devices did not take. */
+uint64_t ov_networks_dropped(const struct ov_networks *n);
 /* Is this interface one of ours, or a bridge that holds one? */
 bool ov_networks_owns(const struct ov_networks *n, const char *ifname);
 

@@ -286,6 +286,34 @@ static json_t *wait_state(const char *path, const char *want)
     return NULL;
 }
 
+/* Once a network is ready it has its device, and says so when somebody deletes it. */
+static void device_of(const char *path)
+{
+    json_t *o;
+    char device[OV_TAP_NAME_MAX];
+    if (access("/dev/net/tun", R_OK | W_OK) != 0) {
+        fprintf(stderr, "SKIPPED: the device of a network, for want of /dev/net/tun\n");
+        return;
+    }
+    assert_int_equal(ask("GET", path, NULL, false, &o), 200);
+    snprintf(device, sizeof(device), "%s", text_of(o, "device"));
+    assert_true(json_is_null(json_object_get(o, "device_problem")));
+    json_decref(o);
+    assert_memory_equal(device, "ovpn", 4);
+    assert_int_not_equal(if_nametoindex(device), 0);
+    assert_true(edge_sh("ip -4 addr show dev %s | grep -q 'inet 10\\.147\\.'", device));
+    assert_true(edge_sh("ip link show dev %s | grep -q 'mtu 1400'", device));
+    assert_true(edge_sh("ip link del %s", device));
+    bool told = false;
+    for (int i = 0; i < 100000 && !told; i++) {
+        assert_int_equal(ask("GET", path, NULL, false, &o), 200);
+        told = strstr(text_of(o, "device_problem"), "somebody deleted") != NULL;
+        assert_true(!told || json_is_null(json_object_get(o, "device")));
+        json_decref(o);
+    }
+    assert_true(told);
+}
+
 #define NETS "/v1/controller/networks"
 
 static void own_network(void **state)
@@ -341,6 +369,7 @@ static void own_network(void **state)
     assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1400);
     assert_true(json_array_size(json_object_get(o, "addresses")) >= 1);
     json_decref(o);
+    device_of(path);
     assert_int_equal(ask("GET", NETS "/dorm/members/server", NULL, false, NULL), 200);
     refused("GET", NETS "/dorm/members/nobody", NULL, 404, "not_found", "nobody");
     assert_int_equal(ask("DELETE", path, NULL, false, NULL), 204);
