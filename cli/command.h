@@ -1,8 +1,8 @@
 /* command: the subcommands of the one binary, and what they return.
  *
- * main.c looks the subcommand up and calls it with its own argument vector: argv[0] is the subcommand's
- * name. Global options that stood before it (-H DIR, --json) are moved behind it, so every command
- * parses them like its own, and there is no global state. */
+ * main.c looks the subcommand up and calls it with its own argument vector: argv[0] is the
+ * subcommand's name. Global options that stood before it (-H DIR, --json) are moved behind it, so
+ * every command parses them like its own, and there is no global state. */
 #ifndef OV_CLI_COMMAND_H
 #define OV_CLI_COMMAND_H
 
