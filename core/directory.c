@@ -381,7 +381,7 @@ struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bo
     return list[nth % n];
 }
 
-void ov_directory_announce(struct ov_network *net, struct ov_peer *to)
+void ov_directory_announce(struct ov_network *net)
 {
     struct ov_engine *e = net->o->e;
     struct ov_msg_announce a = {.controller = net->controller,
@@ -390,17 +390,13 @@ void ov_directory_announce(struct ov_network *net, struct ov_peer *to)
     uint8_t buf[1024 + OV_CERT_MAX];
     struct ov_writer w;
     memcpy(a.groups, net->groups, net->ngroups * sizeof a.groups[0]);
-    if (net->o->directory && !to)
+    if (net->o->directory)
         ov_directory_announced(net->o->directory, NULL, &a);
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_announce_encode(&w, &a);
     if (w.failed)
         return;
-    if (to) {
-        ov_peer_send(to, buf, w.len, 0);
-        return;
-    }
     for (struct ov_peer *p = e->keep; p; p = p->keep_next)
         if (ov_directory_is(net, p) && ov_peer_up(p))
-            ov_peer_send(p, buf, w.len, 0);
+            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
 }

@@ -33,7 +33,7 @@ size_t ov_directory_members(const struct ov_directory *d);
 bool ov_directory_is(const struct ov_network *net, const struct ov_peer *p);
 /* The directory to ask as the `nth` (0: the best); NULL with *self set when it is ourselves. */
 struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bool *self);
-/* Announce ourselves to one directory, or (NULL) to all that are there. */
-void ov_directory_announce(struct ov_network *net, struct ov_peer *to);
+/* Announce ourselves to all directories that are there. */
+void ov_directory_announce(struct ov_network *net);
 
 #endif

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY     (250 * OV_MS)
+/* A member just admitted announces itself within moments, while the host asks for it only once a
+ * second: so "nobody" is asked again after 100, 200 and 400 ms, before the host's next request. */
+#define RETRY     (100 * OV_MS)
 #define TRIES_MAX 4
 
 /* ---- held frames ---- */
@@ -179,21 +181,25 @@ void ov_lookup_member(struct ov_network *net, ov_addr a, const uint8_t *frame, s
 
 /* ---- answers ---- */
 
-/* Nobody has it as far as the directories know. */
+/* No directory knows who has this IP: perhaps somebody behind a bridge does. */
+static void try_others(struct ov_network *net, struct ov_lookup *l)
+{
+    struct ov_held held = l->held;
+    struct ov_queued *q;
+    if (l->key.kind != OV_LOOKUP_IP)
+        return;
+    memset(&l->held, 0, sizeof l->held);
+    while ((q = ov_held_take(&held)) != NULL) {
+        ov_multicast_unresolved(net, q->msg + OV_MSG_FRAME_HEADER, q->len);
+        free(q);
+    }
+}
+
 static void give_up(struct ov_network *net, struct ov_lookup *l)
 {
-    struct ov_lookup done = *l;
-    struct ov_queued *q;
-    memset(l, 0, sizeof *l);
-    if (done.key.kind == OV_LOOKUP_IP) {
-        while ((q = ov_held_take(&done.held)) != NULL) {
-            ov_multicast_unresolved(net, q->msg + OV_MSG_FRAME_HEADER, q->len);
-            free(q);
-        }
-    } else {
-        count_held(net, &done, OV_DROP_NO_DESTINATION);
-    }
-    ov_held_clear(&done.held);
+    try_others(net, l);
+    count_held(net, l, OV_DROP_NO_DESTINATION);
+    finish(l);
 }
 
 static void resolved(struct ov_network *net, struct ov_lookup *l, struct ov_member *m)
@@ -231,10 +237,8 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
                                              : member->cert.member.addr == l->key.member);
     if (fits)
         resolved(net, l, member);
-    else if (l->tries >= 2) /* two directories, or one twice, know of nobody */
-        give_up(net, l);
     else
-        send_question(net, l);
+        try_others(net, l);
 }
 
 ov_time ov_lookup_service(struct ov_network *net)

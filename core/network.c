@@ -15,6 +15,7 @@
 #define REFRESH_MIN_S  60            /* ...but not more often than this */
 #define REFRESH_MAX_S  3600
 #define ANNOUNCE_EVERY (240 * OV_SEC)
+#define ANNOUNCE_AGAIN 2 /* repeats after 1 and 4 s: nobody acknowledges, and a line may lose */
 #define MULTICAST_RATE 2000000ull /* replicated bytes a second */
 #define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512)
 
@@ -129,11 +130,18 @@ static ov_time refresh_gap(const struct ov_network *net)
     return s * OV_SEC * 9 / 10 + ov_random_below(&net->o->e->random, s * 200) * OV_MS; /* +-10 % */
 }
 
+static void announce_soon(struct ov_network *net)
+{
+    net->announced = 0;
+    net->announce_next = net->o->e->now;
+    ov_network_wake(net, net->announce_next);
+}
+
 static void become_ready(struct ov_network *net)
 {
     bool was = net->state == OV_NET_STATE_READY;
     net->state = OV_NET_STATE_READY;
-    net->announce_next = net->o->e->now;
+    announce_soon(net);
     if (!was)
         ov_multicast_warm(net);
 }
@@ -309,8 +317,10 @@ static void service(void *arg, ov_time now)
     next = net->request_next;
     if (ov_network_ready(net)) {
         if (now >= net->announce_next) {
-            ov_directory_announce(net, NULL);
-            net->announce_next = now + ANNOUNCE_EVERY;
+            ov_directory_announce(net);
+            net->announce_next =
+                now +
+                (net->announced < ANNOUNCE_AGAIN ? OV_SEC << 2 * net->announced++ : ANNOUNCE_EVERY);
         }
         if (net->announce_next < next)
             next = net->announce_next;
@@ -333,7 +343,7 @@ void ov_network_session(struct ov_network *net, struct ov_peer *p, bool fresh)
     if (!ov_network_ready(net))
         return;
     if (fresh && ov_directory_is(net, p))
-        ov_directory_announce(net, p);
+        announce_soon(net);
     struct ov_member *m = ov_member_find(net, p->id.addr);
     if (m && ov_member_valid(net, m) && (fresh || m->hello_ts != net->cert.timestamp))
         ov_member_hello(net, p, false);
@@ -349,8 +359,7 @@ void ov_network_set_groups(struct ov_network *net, const struct ov_mac *v, size_
         return;
     memcpy(net->groups, v, n * sizeof *v);
     net->ngroups = n;
-    net->announce_next = net->o->e->now;
-    ov_network_wake(net, net->announce_next);
+    announce_soon(net);
 }
 
 /* ---- joining and leaving ---- */

@@ -106,6 +106,7 @@ struct ov_network {
 
     struct ov_timer timer;
     ov_time request_next, announce_next;
+    unsigned announced; /* times since it changed */
     unsigned request_tries;
 };
 

@@ -513,7 +513,7 @@ int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, 
         err = send_self(n, msg, len);
     } else {
         struct ov_peer *p = ov_peer_find(&n->e, to);
-        err = p ? ov_peer_send(p, msg, len, 0) : OV_ENOENT;
+        err = p ? ov_peer_send(p, msg, len, OV_SEND_QUIET) : OV_ENOENT;
     }
     leave(n);
     return err;

@@ -233,10 +233,14 @@ bool ov_peer_up(const struct ov_peer *p)
     return p->s.current && !ov_keypair_expired(p->e, p->s.current);
 }
 
+bool ov_peer_heard(const struct ov_peer *p)
+{
+    return !p->unheard || p->e->now - p->unheard < OV_PATH_COVER;
+}
+
 bool ov_peer_online(const struct ov_peer *p)
 {
-    return ov_peer_up(p) && p->paths && p->paths->active >= 0 &&
-           (!p->unheard || p->e->now - p->unheard < OV_PATH_COVER);
+    return ov_peer_up(p) && p->paths && p->paths->active >= 0 && ov_peer_heard(p);
 }
 
 /* The root the peer was last heard through, else the nearest that is there. */

@@ -124,6 +124,8 @@ bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out);
 bool ov_peer_route(struct ov_peer *p, struct ov_via *out);
 /* A root that can relay to `p` now, or NULL. */
 struct ov_peer *ov_peer_relay_for(struct ov_peer *p);
+/* Not silent for so long that it is doubtful. */
+bool ov_peer_heard(const struct ov_peer *p);
 bool ov_peer_online(const struct ov_peer *p); /* session, and not silent */
 
 /* ---- happenings ---- */
