@@ -23,8 +23,9 @@
 #include <time.h>
 
 #define SLEPT_MIN (5 * OV_SEC)
-#define GRACE_MS  1000 /* for what still runs at the end, as a name look-up that cannot be stopped \
-                        */
+#define GRACE_MS                                                                                   \
+    1000 /* for what still runs at the end, as a name look-up that cannot be stopped               \
+          */
 
 static ov_time read_clock(clockid_t id)
 {

@@ -242,17 +242,22 @@ static void on_tick(uv_timer_t *t)
     }
 }
 
+static struct net *add(struct ov_networks *n, ov_netid id)
+{
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
+        if (n->v[i].table != NULL)
+            continue;
+        n->v[i] = (struct net){.table = n, .id = id};
+        return &n->v[i];
+    }
+    return NULL; /* the engine has no more networks than we have places */
+}
+
 void ov_networks_mark(struct ov_networks *n, ov_netid id)
 {
     struct net *net = find(n, id);
-    for (size_t i = 0; net == NULL && i < OV_NETWORKS_MAX; i++) {
-        if (n->v[i].table != NULL)
-            continue;
-        net = &n->v[i];
-        memset(net, 0, sizeof(*net));
-        net->table = n;
-        net->id = id;
-    }
+    if (net == NULL)
+        net = add(n, id);
     if (net != NULL)
         net->dirty = true;
 }

@@ -439,11 +439,22 @@ static const json_t *first_host(const json_t *net)
     return json_array_get(json_object_get(net, "hosts"), 0);
 }
 
-static void unknown_names(void **state)
+static void names(void **state)
 {
     json_t *o;
-    bool failed = false;
+    bool failed = false, asking = false;
     (void)state;
+    assert_int_equal(ask("POST", "/v1/networks",
+                         "{\"netid\":\"" NETID "\",\"hosts\":[\"localhost:9\"]}", false, NULL),
+                     201);
+    for (int i = 0; i < 100000 && !asking; i++) {
+        assert_int_equal(ask("GET", "/v1/networks/" NETID, NULL, false, &o), 200);
+        asking = strcmp(text_of(first_host(o), "state"), "asking") == 0;
+        json_decref(o);
+    }
+    assert_true(asking);
+    assert_int_equal(ask("DELETE", "/v1/networks/" NETID, NULL, false, NULL), 204);
+
     assert_int_equal(ask("POST", "/v1/networks",
                          "{\"netid\":\"" NETID "\",\"hosts\":[\"nowhere.invalid\"]}", false, NULL),
                      201);
@@ -621,7 +632,7 @@ int main(void)
         cmocka_unit_test(pings),
         cmocka_unit_test(rubbish),
         cmocka_unit_test(strangers),
-        cmocka_unit_test(unknown_names),
+        cmocka_unit_test(names),
         cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(restart),
         cmocka_unit_test(failed_starts),
