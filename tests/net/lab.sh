@@ -54,8 +54,15 @@ lab_begin() {
 
 # Every daemon still running must end well, within its time; then the results are complete.
 lab_end() {
-    local code=$? name
+    local code=$? name what
     trap '' TERM INT
+    if [ "$FAILED" != 0 ] || [ "$code" != 0 ]; then
+        for name in "${!PID[@]}"; do
+            for what in status networks peers; do
+                timeout 2 nsenter --net="/run/netns/$name" -- "$OVPN" -H "$LAB/$name" $what
+            done >"$LOG/$name.state" 2>&1
+        done
+    fi
     for name in "${!PID[@]}"; do
         stop "$name" || { FAILED=1 && echo "not ok $((++CHECKS)) - $name ends well when told to"; }
     done
