@@ -3,7 +3,7 @@
  * time-outs. Sockets never block, so a slow or silent client costs a connection slot for at most
  * OV_API_TIMEOUT_S.
  *
- * A request is seen in pieces: its head (who is it, may it, is the body too large), its body, and
+ * A request is seen in pieces: its head (who is it, may it), its body, and
  * its end, where the route is looked up, the JSON is read and the handler answers at once. */
 #include "api.h"
 
@@ -258,20 +258,17 @@ static enum MHD_Result begin(struct ov_api *a, struct MHD_Connection *conn, cons
                              const char *method, void **state)
 {
     struct ov_api_call c = {.d = a->d};
-    const char *length = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "Content-Length");
     if (!allowed(access_of(a, conn), method, url)) {
         ov_api_error(&c, 403, "forbidden", "run it as root (sudo)",
                      "you may not do this with the daemon");
-        return answer(conn, &c);
-    }
-    if (length != NULL && strtoull(length, NULL, 10) > OV_API_BODY_MAX) {
-        too_large(&c);
         return answer(conn, &c);
     }
     *state = calloc(1, sizeof(struct request));
     return *state != NULL ? MHD_YES : MHD_NO;
 }
 
+/* Too much is read to its end and forgotten: an answer before that would meet a client that is
+ * still writing, and get lost. */
 static void take_body(struct request *r, const char *data, size_t len)
 {
     if (r->too_large || len > OV_API_BODY_MAX - r->len) {

@@ -22,6 +22,7 @@ struct host {
 
     struct ov_resolve *look_up; /* NULL: none runs */
     bool known;                 /* looked up at least once and given to the engine */
+    bool self;                  /* it is this very daemon: nobody to ask */
     uint64_t retry_ms;
     uv_timer_t timer;
     char error[160]; /* of the last look-up; empty: it went well */
@@ -109,6 +110,32 @@ static bool root_info(const struct host *e, struct ov_root_info *out)
     return false;
 }
 
+/* Is this ourselves: by an address we have, or by a name we are known by? */
+static bool is_self(const struct host *e, const struct ov_endpoint *eps, size_t n)
+{
+    const struct ov_daemon *d = e->table->d;
+    char label[OV_HOST_LABEL];
+    for (size_t i = 0; i < d->settings->npublic; i++)
+        if (strcmp(ov_host_format(&d->settings->public[i], label), e->label) == 0)
+            return true;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < d->nlocals; k++)
+            if (ov_endpoint_equal(&eps[i], &d->locals[k].ep))
+                return true;
+    return false;
+}
+
+/* Let the engine forget it. */
+static void unroot(struct host *e)
+{
+    struct ov_daemon *d = e->table->d;
+    if (!e->known)
+        return;
+    e->known = false;
+    ov_node_remove_root(d->node, e->label, ov_daemon_now(d));
+    ov_daemon_drain(d);
+}
+
 static void on_resolved(void *arg, const struct ov_endpoint *eps, size_t n, const char *error)
 {
     struct host *e = arg;
@@ -116,7 +143,10 @@ static void on_resolved(void *arg, const struct ov_endpoint *eps, size_t n, cons
     e->look_up = NULL;
     e->error[0] = '\0';
     int err = OV_OK;
-    if (n > 0) {
+    e->self = is_self(e, eps, n);
+    if (e->self) {
+        unroot(e);
+    } else if (n > 0) {
         err = ov_node_add_root(d->node, e->label, NULL, eps, n, ov_daemon_now(d));
         ov_daemon_drain(d);
         if (err == OV_OK)
@@ -176,7 +206,7 @@ int ov_hosts_add(struct ov_hosts *h, ov_netid net, const struct ov_host *host, c
         e->table = h;
         e->host = *host;
         snprintf(e->label, sizeof(e->label), "%s", label);
-        e->by_config = e->known = false;
+        e->by_config = e->known = e->self = false;
         e->nnets = 0;
         e->retry_ms = RETRY_FIRST;
         e->error[0] = '\0';
@@ -192,14 +222,10 @@ int ov_hosts_add(struct ov_hosts *h, ov_netid net, const struct ov_host *host, c
 
 static void release(struct host *e)
 {
-    struct ov_daemon *d = e->table->d;
     ov_resolve_cancel(e->look_up);
     e->look_up = NULL;
     uv_timer_stop(&e->timer);
-    if (e->known) {
-        ov_node_remove_root(d->node, e->label, ov_daemon_now(d));
-        ov_daemon_drain(d);
-    }
+    unroot(e);
     e->table = NULL;
 }
 
@@ -245,6 +271,11 @@ static void describe(const struct host *e, struct ov_host_info *out)
     char ep[OV_ENDPOINT_TEXT];
     snprintf(out->host, sizeof(out->host), "%s", e->label);
     out->message[0] = '\0';
+    if (e->self) {
+        out->state = OV_HOST_ANSWERED;
+        snprintf(out->message, sizeof(out->message), "this is this server itself");
+        return;
+    }
     if (!e->known || !root_info(e, &r)) {
         out->state = e->error[0] != '\0' ? OV_HOST_FAILED : OV_HOST_RESOLVING;
         if (e->error[0] != '\0')
