@@ -166,4 +166,5 @@ clean:
 
 .PHONY: all check unit sim net layers purity fuzz demo format lint install uninstall help clean
 .DELETE_ON_ERROR:
+.SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -41,8 +41,6 @@ static void index_ips(struct ov_network *net, struct ov_member *m)
             if (ov_map_put(&net->ips, ov_key_ip(&m->cert.addrs[i].ip), m) != OV_OK)
                 ov_drop(net->o->e, OV_DROP_TABLE_FULL);
     }
-    if (m->cert.perms & OV_PERM_BRIDGE)
-        net->bridges++;
 }
 
 static void unindex(struct ov_network *net, struct ov_member *m)
@@ -50,8 +48,6 @@ static void unindex(struct ov_network *net, struct ov_member *m)
     for (int i = 0; i < m->cert.naddrs; i++)
         if (ov_member_by_ip(net, &m->cert.addrs[i].ip) == m)
             ov_map_del(&net->ips, ov_key_ip(&m->cert.addrs[i].ip));
-    if (m->cert.perms & OV_PERM_BRIDGE)
-        net->bridges--;
 }
 
 static void free_member(struct ov_network *net, struct ov_member *m)

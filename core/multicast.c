@@ -7,12 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REFRESH  (5 * OV_SEC)  /* while in use */
-#define HOLD     (600 * OV_MS) /* the first frame waits for the directory at most so long */
+#define FRESH    OV_SEC        /* so long may a newcomer be missed */
+#define HOLD     (600 * OV_MS) /* a frame waits for the directory at most so long */
+#define MUTE     (5 * OV_SEC)  /* no directory answers: go on without it for so long */
 #define ASK_GAP  (200 * OV_MS)
 #define WARM_MAX 8 /* asks at start before leaving it to the first frame */
 
 static const struct ov_mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+/* A group that nobody joins, so that a directory tells the bridges only: they hear every group. */
+static const struct ov_mac bridges = {{0x01}};
+
+static bool same(const struct ov_mac *a, const struct ov_mac *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
 
 static void free_group(struct ov_network *net, struct ov_group *g)
 {
@@ -26,7 +34,7 @@ static void free_group(struct ov_network *net, struct ov_group *g)
 static struct ov_group *find(struct ov_network *net, const struct ov_mac *mac)
 {
     for (int i = 0; i < OV_GROUP_CACHE; i++)
-        if (net->group[i].used && memcmp(&net->group[i].mac, mac, sizeof *mac) == 0)
+        if (net->group[i].used && same(&net->group[i].mac, mac))
             return &net->group[i];
     return NULL;
 }
@@ -91,25 +99,33 @@ static void to_members(struct ov_network *net, const struct ov_group *g, uint8_t
 static bool told_group(const struct ov_member *m, const struct ov_mac *group)
 {
     for (int i = 0; i < m->ngroups; i++)
-        if (memcmp(&m->groups[i], group, sizeof *group) == 0)
+        if (same(&m->groups[i], group))
             return true;
     return ov_mac_is_broadcast(group) || (m->cert.perms & OV_PERM_BRIDGE);
 }
 
 /* No directory told us: whoever we know to want it. */
-static void to_known(struct ov_network *net, const struct ov_mac *group, bool bridges_only,
-                     uint8_t *frame, size_t len)
+static void to_known(struct ov_network *net, const struct ov_mac *group, uint8_t *frame, size_t len)
 {
     struct ov_member *m;
     uint32_t left = net->config->multicast_limit;
     for (size_t it = 0; left && (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
-        bool bridge = m->cert.perms & OV_PERM_BRIDGE;
-        if ((bridges_only ? bridge : told_group(m, group)) && ov_member_valid(net, m) &&
-            budget(net, len)) {
+        if (told_group(m, group) && ov_member_valid(net, m) && budget(net, len)) {
             ov_switch_unicast(net, m, frame, len);
             left--;
         }
     }
+}
+
+/* To all that is known of the group now. */
+static void replicate(struct ov_network *net, const struct ov_group *g, uint8_t *frame, size_t len)
+{
+    if (!g->known)
+        to_known(net, &g->mac, frame, len);
+    else if (g->n)
+        to_members(net, g, frame, len);
+    else if (same(&g->mac, &bridges))
+        ov_drop(net->o->e, OV_DROP_NO_DESTINATION);
 }
 
 static void release_held(struct ov_network *net, struct ov_group *g)
@@ -117,13 +133,32 @@ static void release_held(struct ov_network *net, struct ov_group *g)
     struct ov_queued *q;
     g->hold_until = 0;
     while ((q = ov_held_take(&g->held)) != NULL) {
-        uint8_t *frame = q->msg + OV_MSG_FRAME_HEADER;
-        if (g->known)
-            to_members(net, g, frame, q->len);
-        else
-            to_known(net, &g->mac, false, frame, q->len);
+        replicate(net, g, q->msg + OV_MSG_FRAME_HEADER, q->len);
         free(q);
     }
+}
+
+/* Until the directory has answered. A burst too long to be held goes to the members of the last
+ * list. */
+static void hold(struct ov_network *net, struct ov_group *g, uint8_t *frame, size_t len)
+{
+    ov_time now = net->o->e->now;
+    if (!ov_held_add(&g->held, frame, len)) {
+        if (g->known) {
+            g->fresh_until = now + FRESH;
+            release_held(net, g);
+            replicate(net, g, frame, len);
+        } else {
+            ov_drop(net->o->e, OV_DROP_QUEUE_FULL);
+        }
+        return;
+    }
+    if (!g->hold_until) {
+        g->hold_until = now + HOLD;
+        ov_network_wake(net, g->hold_until);
+    }
+    if (now - g->asked >= ASK_GAP)
+        ask(net, g, 0);
 }
 
 void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8_t *frame,
@@ -132,30 +167,18 @@ void ov_multicast_send(struct ov_network *net, const struct ov_mac *group, uint8
     struct ov_group *g = get(net, group);
     ov_time now = net->o->e->now;
     g->last_use = now;
-    if (!g->known) {
-        if (!ov_held_add(&g->held, frame, len)) {
-            ov_drop(net->o->e, OV_DROP_QUEUE_FULL);
-            return;
-        }
-        if (!g->hold_until) {
-            g->hold_until = now + HOLD;
-            ov_network_wake(net, g->hold_until);
-        }
-        if (now - g->asked >= ASK_GAP)
-            ask(net, g, 0);
+    if (now >= g->fresh_until) {
+        hold(net, g, frame, len);
         return;
     }
-    if (now - g->asked >= REFRESH)
+    if (now + FRESH / 2 >= g->fresh_until && now - g->asked >= FRESH / 2)
         ask(net, g, 0);
-    to_members(net, g, frame, len);
+    replicate(net, g, frame, len);
 }
 
 void ov_multicast_bridges(struct ov_network *net, uint8_t *frame, size_t len)
 {
-    if (net->bridges)
-        to_known(net, &broadcast, true, frame, len);
-    else
-        ov_drop(net->o->e, OV_DROP_NO_DESTINATION);
+    ov_multicast_send(net, &bridges, frame, len);
 }
 
 void ov_multicast_unresolved(struct ov_network *net, uint8_t *frame, size_t len)
@@ -195,6 +218,7 @@ static void use_fresh(struct ov_network *net, struct ov_group *g, ov_addr from, 
     g->known = true;
     g->version = version;
     g->directory = from;
+    g->fresh_until = net->o->e->now + FRESH;
     release_held(net, g);
 }
 
@@ -205,9 +229,12 @@ void ov_multicast_found(struct ov_network *net, struct ov_peer *from, const stru
     if (!g)
         return;
     if (f->flags & OV_FOUND_UNCHANGED) {
-        if (g->known && g->directory == dir)
+        if (!g->known || g->directory != dir) {
+            g->version = 0; /* versions of another directory mean nothing */
             return;
-        g->version = 0; /* versions of another directory mean nothing */
+        }
+        g->fresh_until = net->o->e->now + FRESH;
+        release_held(net, g);
         return;
     }
     for (int i = 0; i < f->n; i++) {
@@ -257,8 +284,10 @@ ov_time ov_multicast_service(struct ov_network *net)
             if (g->used && !g->known && g->asked + OV_SEC < next)
                 next = g->asked + OV_SEC;
         }
-        if (g->hold_until && now >= g->hold_until)
+        if (g->hold_until && now >= g->hold_until) {
+            g->fresh_until = now + MUTE;
             release_held(net, g);
+        }
         if (g->hold_until && g->hold_until < next)
             next = g->hold_until;
     }

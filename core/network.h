@@ -56,6 +56,7 @@ struct ov_group {
     ov_addr directory; /* who told; versions are its own */
     uint64_t version;
     ov_time asked, last_use, hold_until;
+    ov_time fresh_until; /* the list is good without asking again */
     size_t n, cap, fresh_n, fresh_cap;
     ov_addr *members; /* in use */
     ov_addr *fresh;   /* being collected, page by page */
@@ -93,7 +94,6 @@ struct ov_network {
     struct ov_map members; /* address -> struct ov_member */
     struct ov_map ips;     /* IP -> struct ov_member */
     struct ov_map learned; /* MAC -> struct ov_learned */
-    size_t bridges;        /* members with the bridging permission */
     struct {
         ov_addr addr;
         ov_wall timestamp;
