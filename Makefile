@@ -55,7 +55,8 @@ UNIT       = $(call programs,tests/unit/test_*.c)
 SIM        = $(call programs,tests/sim/test_*.c)
 SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
-FUZZ_EXTRA = controller/pools.c controller/settings.c
+FUZZ_EXTRA = controller/pools.c controller/settings.c \
+             cli/config.c cli/text.c cli/file.c
 NET        = $(wildcard tests/net/[0-9]*.sh)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
 SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh)
@@ -103,7 +104,7 @@ $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 
 # Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler.
-$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(ARCHIVES)
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CLILIB) $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(call say,FUZZ)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 build-fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] controller/*.[ch])
