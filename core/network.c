@@ -130,10 +130,12 @@ static ov_time refresh_gap(const struct ov_network *net)
     return s * OV_SEC * 9 / 10 + ov_random_below(&net->o->e->random, s * 200) * OV_MS; /* +-10 % */
 }
 
-static void announce_soon(struct ov_network *net)
+/* At once, so that no question to a directory overtakes it: who is not announced may not ask. */
+static void announce(struct ov_network *net)
 {
     net->announced = 0;
-    net->announce_next = net->o->e->now;
+    net->announce_next = net->o->e->now + OV_SEC;
+    ov_directory_announce(net);
     ov_network_wake(net, net->announce_next);
 }
 
@@ -141,7 +143,7 @@ static void become_ready(struct ov_network *net)
 {
     bool was = net->state == OV_NET_STATE_READY;
     net->state = OV_NET_STATE_READY;
-    announce_soon(net);
+    announce(net);
     if (!was)
         ov_multicast_warm(net);
 }
@@ -320,7 +322,7 @@ static void service(void *arg, ov_time now)
             ov_directory_announce(net);
             net->announce_next =
                 now +
-                (net->announced < ANNOUNCE_AGAIN ? OV_SEC << 2 * net->announced++ : ANNOUNCE_EVERY);
+                (net->announced < ANNOUNCE_AGAIN ? OV_SEC << 2 * ++net->announced : ANNOUNCE_EVERY);
         }
         if (net->announce_next < next)
             next = net->announce_next;
@@ -343,7 +345,7 @@ void ov_network_session(struct ov_network *net, struct ov_peer *p, bool fresh)
     if (!ov_network_ready(net))
         return;
     if (fresh && ov_directory_is(net, p))
-        announce_soon(net);
+        announce(net);
     struct ov_member *m = ov_member_find(net, p->id.addr);
     if (m && ov_member_valid(net, m) && (fresh || m->hello_ts != net->cert.timestamp))
         ov_member_hello(net, p, false);
@@ -359,7 +361,8 @@ void ov_network_set_groups(struct ov_network *net, const struct ov_mac *v, size_
         return;
     memcpy(net->groups, v, n * sizeof *v);
     net->ngroups = n;
-    announce_soon(net);
+    if (ov_network_ready(net))
+        announce(net);
 }
 
 /* ---- joining and leaving ---- */
