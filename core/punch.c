@@ -29,13 +29,20 @@ static void add(struct ov_msg_punch *m, uint8_t kind, const struct ov_endpoint *
 static void gather(struct ov_engine *e, struct ov_msg_punch *m)
 {
     for (const struct ov_peer *r = e->keep; r; r = r->keep_next)
-        if (r->seen.ip.family)
-            add(m, OV_CANDIDATE_REFLEXIVE, &r->seen);
+        add(m, OV_CANDIDATE_REFLEXIVE, &r->seen);
     for (size_t i = 0; i < e->nlocals; i++) {
         struct ov_endpoint ep = e->locals[i].ep;
         ep.scope = 0;
         add(m, OV_CANDIDATE_LOCAL, &ep);
     }
+    /* A port forwarded by hand has our number, whatever the mapping that roots see. */
+    for (const struct ov_peer *r = e->keep; r; r = r->keep_next)
+        for (size_t i = 0; i < e->nlocals; i++) {
+            struct ov_endpoint ep = r->seen;
+            ep.port = e->locals[i].ep.port;
+            if (ep.ip.family == e->locals[i].ep.ip.family)
+                add(m, OV_CANDIDATE_REFLEXIVE, &ep);
+        }
 }
 
 static void send_punch(struct ov_peer *p, uint64_t nonce, uint8_t flags, ov_time delay)
