@@ -68,6 +68,7 @@ struct ov_engine {
     uint8_t socket_family[OV_SOCKETS_MAX]; /* 0: none */
     struct ov_local locals[OV_LOCALS_MAX];
     size_t nlocals;
+    bool locals_told; /* at least once */
 
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;

@@ -364,7 +364,7 @@ void ov_node_network_changed(struct ov_node *n, ov_time now)
 void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now)
 {
     struct ov_engine *e = &n->e;
-    bool first = e->nlocals == 0, same;
+    bool first = !e->locals_told, same;
     if (count > OV_LOCALS_MAX)
         count = OV_LOCALS_MAX;
     same = count == e->nlocals;
@@ -374,6 +374,7 @@ void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t coun
         return;
     memcpy(e->locals, v, count * sizeof *v);
     e->nlocals = count;
+    e->locals_told = true;
     if (!first)
         ov_node_network_changed(n, now);
 }

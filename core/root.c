@@ -16,20 +16,25 @@ int ov_roots_init(struct ov_roots *rs, struct ov_overlay *o)
     return ov_timers_reserve(&o->e->timers, 1);
 }
 
-static void drop(struct ov_root *r)
+/* One server may be known by several names: it stays a root of ours until the last one goes. */
+static void drop(struct ov_roots *rs, struct ov_root *r)
 {
-    if (r->peer) {
-        r->peer->relay = false;
-        ov_peer_unkeep(r->peer);
-    }
+    struct ov_peer *p = r->peer;
     memset(r, 0, sizeof *r);
+    if (!p)
+        return;
+    bool other = false;
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        other |= rs->root[i].peer == p;
+    p->relay &= other;
+    ov_peer_unkeep(p);
 }
 
 void ov_roots_free(struct ov_roots *rs)
 {
     ov_timer_stop(&rs->o->e->timers, &rs->timer);
     for (int i = 0; i < OV_ROOTS_MAX; i++)
-        drop(&rs->root[i]);
+        drop(rs, &rs->root[i]);
 }
 
 static void tell(struct ov_roots *rs, const struct ov_root *r)
@@ -151,7 +156,7 @@ void ov_roots_remove(struct ov_roots *rs, const char *host)
 {
     struct ov_root *r = find(rs, host);
     if (r)
-        drop(r);
+        drop(rs, r);
 }
 
 void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov_endpoint *from)
@@ -232,7 +237,7 @@ void ov_roots_follow(struct ov_roots *rs)
     for (int i = 0; i < OV_ROOTS_MAX; i++) {
         struct ov_root *r = &rs->root[i];
         if (r->host[0] && r->net && (!r->peer || !named(rs, r->net, r->peer->id.addr)))
-            drop(r);
+            drop(rs, r);
     }
     for (size_t i = 0; i < rs->o->n; i++) {
         const struct ov_network *n = rs->o->nets[i];
