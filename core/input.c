@@ -394,6 +394,17 @@ static bool same_way(const struct ov_via *a, const struct ov_via *b)
            (a->relay || (a->socket == b->socket && ov_endpoint_equal(&a->ep, &b->ep)));
 }
 
+/* The way that the first packet under a new key proves: the one our response went, if the packet
+ * came back by it. A packet from elsewhere proves nothing of that place, but that the response
+ * arrived; the relay is safer still. Perhaps there is no way at all. */
+static struct ov_via proven_way(const struct arrival *a, struct ov_peer *p)
+{
+    struct ov_via way = {.relay = ov_peer_relay_for(p)};
+    if (same_way(&a->via, &p->respond_via))
+        return a->via;
+    return way.relay || p->respond_via.relay ? way : p->respond_via;
+}
+
 static void on_data(struct arrival *a)
 {
     struct ov_engine *e = a->e;
@@ -411,13 +422,9 @@ static void on_data(struct arrival *a)
         return;
     }
     if (ov_session_confirm(e, &p->s, ix->kp)) {
-        /* The answer under the new key came back the way our response went: that proves it. */
+        struct ov_via way = proven_way(a, p);
         p->last_rx = e->now;
-        struct ov_via way = same_way(&a->via, &p->respond_via)
-                                ? a->via
-                                : (struct ov_via){.relay = ov_peer_relay_for(p)};
-        if (way.relay || !a->via.relay)
-            ov_peer_session_up(p, &way, false, p->respond_boot);
+        ov_peer_session_up(p, &way, false, p->respond_boot);
     }
     heard(a, p);
     deliver(a, p, msg, mlen, false);
@@ -446,7 +453,7 @@ static void on_relay(struct arrival *a)
         return;
     }
     struct ov_peer *p = ix->peer;
-    p->last_rx = e->now;
+    heard(a, p);
     if (!r.relayed) {
         ov_relay_forward(e, p, &r, a->d, a->len);
         return;
@@ -455,7 +462,6 @@ static void on_relay(struct arrival *a)
         ov_drop(e, OV_DROP_UNEXPECTED);
         return;
     }
-    p->unheard = p->unanswered = 0;
     struct arrival inner = {.e = e,
                             .l = a->l,
                             .via = {.relay = p},

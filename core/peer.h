@@ -130,9 +130,13 @@ bool ov_peer_online(const struct ov_peer *p); /* session, and not silent */
 
 /* ---- happenings ---- */
 void ov_peer_wake(struct ov_peer *p, ov_time when);
+/* `via`: the way the handshake proved; neither relay nor endpoint: none. */
 void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initiated, uint16_t boot);
 /* A path was proven by an answer. */
 void ov_peer_path_proven(struct ov_peer *p, int path, ov_time rtt);
+/* The chosen path probably leads nowhere: unless just heard on, it has to be proven anew. True: so
+ * it has, and the caller chooses. */
+bool ov_peer_doubt_path(struct ov_peer *p);
 /* Choose anew; tells and persists when it changed. */
 void ov_peer_choose(struct ov_peer *p);
 void ov_peer_lost(struct ov_peer *p); /* keys gone on the other side (CLOSE) */

@@ -224,8 +224,10 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
         p->relay_via = via->relay->id.addr;
         if (fresh && p->paths->active >= 0) /* it may be elsewhere now: cover until heard there */
             p->paths->p[p->paths->active].last_rx = 0;
-    } else {
+    } else if (via->ep.ip.family) {
         int i = ov_paths_add(p->paths, via->socket, &via->ep, OV_CANDIDATE_SEEN, e->now);
+        if (i != p->paths->active)
+            ov_peer_doubt_path(p);
         ov_peer_path_proven(p, i, 0);
     }
     if (p->paths->active < 0)

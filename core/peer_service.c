@@ -40,9 +40,24 @@ void ov_peer_choose(struct ov_peer *p)
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
+bool ov_peer_doubt_path(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    if (ps->active < 0 || p->e->now - ps->p[ps->active].last_rx < OV_SEC)
+        return false;
+    struct ov_path *path = &ps->p[ps->active];
+    path->state = OV_PATH_TRYING;
+    ov_path_schedule(path, p->e->now, 0);
+    ov_peer_wake(p, p->e->now);
+    return true;
+}
+
 void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
 {
     struct ov_path *path = &p->paths->p[i];
+    /* It turned up there by itself: it may have left the other place for good. */
+    if (i != p->paths->active && path->state == OV_PATH_TRYING && path->kind == OV_CANDIDATE_SEEN)
+        ov_peer_doubt_path(p);
     path->state = OV_PATH_VALID;
     path->last_ok = path->last_rx = p->e->now;
     path->next_probe = OV_NEVER;
@@ -312,8 +327,8 @@ static bool service_forget(struct ov_peer *p, ov_time *next)
 {
     struct ov_engine *e = p->e;
     struct ov_keypair *kp = p->s.next ? p->s.next : p->s.current;
-    if (kp && e->now - kp->born >= OV_WIPE_AFTER && !p->hs_wanted) {
-        ov_session_clear(e, &p->s);
+    if (kp && e->now - kp->born >= OV_WIPE_AFTER) {
+        ov_session_wipe_keys(e, &p->s);
         kp = NULL;
         ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
     }
@@ -336,6 +351,8 @@ void ov_peer_service(void *peer, ov_time now)
 {
     struct ov_peer *p = peer;
     ov_time next = OV_NEVER;
+    if (p->keep) /* time may have jumped past the session's end */
+        ov_peer_connect(p);
     service_handshake(p, &next);
     if (p->paths) {
         if (ov_peer_up(p)) {

@@ -144,20 +144,6 @@ static ov_time asked_delay(const struct ov_peer *p)
     return rtt < DELAY_MIN ? DELAY_MIN : rtt > DELAY_MAX ? DELAY_MAX : rtt;
 }
 
-/* Who asks has no direct path: ours, unless just heard on, probably leads nowhere. Prove it anew.
- */
-static void demote(struct ov_peer *p)
-{
-    struct ov_paths *ps = p->paths;
-    if (ps->active < 0 || p->e->now - ps->p[ps->active].last_rx < OV_SEC)
-        return;
-    struct ov_path *path = &ps->p[ps->active];
-    path->state = OV_PATH_TRYING;
-    ov_path_schedule(path, p->e->now, 0);
-    ov_peer_wake(p, p->e->now);
-    ov_peer_choose(p);
-}
-
 void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
 {
     if (!ensure(p))
@@ -171,8 +157,8 @@ void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
         ov_drop(p->e, OV_DROP_LIMIT);
         return;
     }
-    if (!ack)
-        demote(p);
+    if (!ack && ov_peer_doubt_path(p)) /* who asks has no direct path */
+        ov_peer_choose(p);
     ov_time delay = ack ? 0 : asked_delay(p);
     if (ack)
         p->punch->sent = 0;

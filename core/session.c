@@ -30,11 +30,16 @@ static void free_handshake(struct ov_engine *e, struct ov_session *s)
     s->hs = NULL;
 }
 
-void ov_session_clear(struct ov_engine *e, struct ov_session *s)
+void ov_session_wipe_keys(struct ov_engine *e, struct ov_session *s)
 {
     free_keypair(e, &s->current);
     free_keypair(e, &s->previous);
     free_keypair(e, &s->next);
+}
+
+void ov_session_clear(struct ov_engine *e, struct ov_session *s)
+{
+    ov_session_wipe_keys(e, s);
     free_handshake(e, s);
 }
 

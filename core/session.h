@@ -48,6 +48,8 @@ struct ov_session {
 void ov_session_init(struct ov_session *s, const struct ov_identity *remote);
 /* Wipes all keys and the handshake. */
 void ov_session_clear(struct ov_engine *e, struct ov_session *s);
+/* Only the keys: a handshake under way goes on. */
+void ov_session_wipe_keys(struct ov_engine *e, struct ov_session *s);
 
 /* An INITIATION from us to `p`, whose identity is `remote`. Replaces a handshake under way. */
 OV_CHECK int ov_session_initiate(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,

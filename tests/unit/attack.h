@@ -1,0 +1,194 @@
+/* attack: a few engines on a wire of the test's own, for what the simulated internet does not do:
+ * hosts with two addresses, hosts that move, datagrams that vanish, clocks that jump. */
+#ifndef OV_TESTS_ATTACK_H
+#define OV_TESTS_ATTACK_H
+
+#include "core/node.h"
+#include "core/node_state.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define HOSTS_MAX 4
+#define LATENCY   (10 * OV_MS)
+
+static const struct ov_pow pow_cheap = {8, 0};
+
+struct flying {
+    struct flying *next;
+    ov_time at;
+    struct ov_endpoint from, to;
+    size_t len;
+    uint8_t data[];
+};
+
+struct host {
+    struct ov_node *n;
+    ov_addr addr;
+    struct ov_endpoint ep[2];                 /* the second is optional, and nearer */
+    bool cut;                                 /* nothing gets in or out */
+    bool asleep;                              /* no ticks */
+    uint64_t ticks, sent, sent_bytes, strays; /* strays: sent to where nobody can be */
+    uint64_t random;
+};
+
+struct wire {
+    ov_time now;
+    struct flying *first;
+    struct host h[HOSTS_MAX];
+    size_t nh;
+};
+
+static inline void wire_fill(void *arg, void *buf, size_t len)
+{
+    uint64_t *s = arg;
+    uint8_t *p = buf;
+    for (size_t i = 0; i < len; i++) {
+        *s = *s * 6364136223846793005ull + 1442695040888963407ull;
+        p[i] = (uint8_t)(*s >> 56);
+    }
+}
+
+static inline struct ov_endpoint wire_ep(uint8_t net, uint8_t last, uint16_t port)
+{
+    return (struct ov_endpoint){.ip = {4, {20, net, 0, last}}, .port = port};
+}
+
+static inline void wire_identity(uint64_t seed, struct ov_identity_secret *out)
+{
+    uint8_t raw[32];
+    wire_fill(&seed, raw, sizeof raw);
+    assert_int_equal(ov_identity_make(raw, &pow_cheap, NULL, NULL, out), OV_OK);
+}
+
+/* Put a datagram on the wire. To a second address the way is half as long, and it comes from the
+ * sender's second address if it has one. */
+static inline void wire_send(struct wire *w, struct host *from, const struct ov_endpoint *to,
+                             const uint8_t *data, size_t len)
+{
+    struct flying *f = malloc(sizeof *f + len), **at = &w->first;
+    bool near = to->ip.b[1] == 2;
+    assert_non_null(f);
+    f->at = w->now + (near ? LATENCY / 2 : LATENCY);
+    f->from = near && from->ep[1].port ? from->ep[1] : from->ep[0];
+    f->to = *to;
+    f->len = len;
+    memcpy(f->data, data, len);
+    while (*at && (*at)->at <= f->at)
+        at = &(*at)->next;
+    f->next = *at;
+    *at = f;
+}
+
+static inline void wire_drain(struct wire *w, struct host *h)
+{
+    struct ov_output o;
+    while (ov_node_pull(h->n, &o)) {
+        if (o.kind != OV_OUT_DATAGRAMS)
+            continue;
+        const struct ov_out_datagrams *d = &o.datagrams;
+        for (size_t at = 0; at < d->len; at += d->segment) {
+            size_t len = d->len - at < d->segment ? d->len - at : d->segment;
+            h->sent++;
+            h->sent_bytes += len;
+            if (d->to.ip.family == 0 || d->to.port == 0)
+                h->strays++;
+            else if (!h->cut)
+                wire_send(w, h, &d->to, d->data + at, len);
+        }
+    }
+}
+
+static inline struct host *wire_host(struct wire *w, uint8_t caps)
+{
+    struct host *h = &w->h[w->nh];
+    struct ov_identity_secret id;
+    uint8_t family = 4;
+    if (w->now == 0)
+        w->now = 1000 * OV_SEC;
+    h->random = 77 + w->nh;
+    wire_identity(1000 + w->nh, &id);
+    struct ov_node_config cfg = {
+        .identity = &id, .caps = caps, .pow = pow_cheap, .random = {wire_fill, &h->random}};
+    assert_int_equal(ov_node_new(&cfg, w->now, 1767225600000ull, &h->n), OV_OK);
+    h->addr = id.pub.addr;
+    h->ep[0] = wire_ep(1, (uint8_t)(w->nh + 1), 4000);
+    ov_node_set_sockets(h->n, &family, 1, w->now);
+    wire_drain(w, h);
+    w->nh++;
+    return h;
+}
+
+static inline struct host *wire_at(struct wire *w, const struct ov_endpoint *ep)
+{
+    for (size_t i = 0; i < w->nh; i++)
+        if (ov_endpoint_equal(&w->h[i].ep[0], ep) || ov_endpoint_equal(&w->h[i].ep[1], ep))
+            return &w->h[i];
+    return NULL;
+}
+
+static inline void wire_root(struct wire *w, struct host *h, const struct host *root)
+{
+    assert_int_equal(ov_node_add_root(h->n, "root", ov_node_identity(root->n), root->ep,
+                                      root->ep[1].port ? 2 : 1, w->now),
+                     OV_OK);
+    wire_drain(w, h);
+}
+
+static inline void wire_run(struct wire *w, ov_time span)
+{
+    ov_time end = w->now + span;
+    for (;;) {
+        ov_time next = w->first ? w->first->at : OV_NEVER;
+        struct host *due = NULL;
+        for (size_t i = 0; i < w->nh; i++) {
+            ov_time t = w->h[i].n && !w->h[i].asleep ? ov_node_deadline(w->h[i].n) : OV_NEVER;
+            if (t < next) {
+                next = t;
+                due = &w->h[i];
+            }
+        }
+        if (next > end)
+            break;
+        if (next > w->now)
+            w->now = next;
+        if (due) {
+            due->ticks++;
+            ov_node_tick(due->n, w->now);
+            wire_drain(w, due);
+            continue;
+        }
+        struct flying *f = w->first;
+        struct host *to = wire_at(w, &f->to);
+        w->first = f->next;
+        if (to && to->n && !to->cut && !to->asleep) {
+            ov_node_datagrams(
+                to->n, &(struct ov_datagram){.from = f->from, .data = f->data, .len = f->len}, 1,
+                w->now);
+            wire_drain(w, to);
+        }
+        free(f);
+    }
+    w->now = end;
+}
+
+static inline void wire_free(struct wire *w)
+{
+    for (size_t i = 0; i < w->nh; i++)
+        if (w->h[i].n)
+            ov_node_free(w->h[i].n);
+    for (struct flying *f = w->first, *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+}
+
+static inline struct ov_peer *wire_peer(const struct host *h, const struct host *other)
+{
+    return ov_peer_find(&h->n->e, other->addr);
+}
+
+#endif

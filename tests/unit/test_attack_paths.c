@@ -1,0 +1,206 @@
+/* Paths and sessions when hosts move, sleep, or have several addresses. */
+#include "attack.h"
+
+static bool any_nowhere(const struct ov_peer *p)
+{
+    for (int i = 0; p->paths && i < OV_PATHS_MAX; i++)
+        if (p->paths->p[i].state != OV_PATH_FREE && p->paths->p[i].remote.ip.family == 0)
+            return true;
+    return false;
+}
+
+/* The answer to a response may come from elsewhere than the response went to: a root with two
+ * addresses sees that at each rekeying. */
+static void test_confirmed_from_elsewhere(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    struct ov_endpoint near[2] = {wire_ep(2, 1, 4000), wire_ep(2, 2, 4000)};
+    root->ep[1] = near[0];
+    wire_root(&w, a, root);
+    root->ep[1] = (struct ov_endpoint){0}; /* reachable only from the second minute on */
+    for (int i = 0; i < 6000; i++) {
+        wire_run(&w, 100 * OV_MS);
+        if (i == 600) {
+            root->ep[1] = near[0];
+            a->ep[1] = near[1];
+        }
+        if (i % 7 == 0) /* keep the chosen path in use */
+            ov_peer_probe(wire_peer(a, root), wire_peer(a, root)->paths->active, 0, 0);
+        wire_drain(&w, a);
+        assert_false(any_nowhere(wire_peer(root, a)));
+        assert_int_equal(root->strays, 0);
+    }
+    assert_true(wire_peer(root, a)->paths->active >= 0);
+    wire_free(&w);
+}
+
+/* What a root sends to a node that has moved goes to its new address soon. */
+static void moved(bool told)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    wire_root(&w, a, root);
+    wire_run(&w, 30 * OV_SEC);
+    struct ov_peer *p = wire_peer(root, a);
+    assert_true(p && p->paths->active >= 0);
+    a->ep[0] = wire_ep(1, 99, 5000);
+    if (told) {
+        ov_node_network_changed(a->n, w.now);
+        wire_drain(&w, a);
+        wire_run(&w, OV_SEC);
+    } else { /* its NAT did it: the next keepalive shows it */
+        wire_run(&w, 25 * OV_SEC);
+    }
+    assert_true(p->paths->active >= 0);
+    assert_true(ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &a->ep[0]));
+    wire_free(&w);
+}
+
+static void test_network_changed(void **state)
+{
+    (void)state;
+    moved(true);
+}
+
+static void test_nat_rebinding(void **state)
+{
+    (void)state;
+    moved(false);
+}
+
+/* Relayed traffic alone shows a root that its sender's NAT gave it another port. */
+static void test_rebinding_while_relayed(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0), *b = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_root(&w, b, root);
+    wire_run(&w, 5 * OV_SEC);
+    assert_int_equal(ov_node_ping(a->n, b->addr, 1, w.now), OV_OK);
+    wire_drain(&w, a);
+    wire_run(&w, 2 * OV_SEC);
+    assert_true(ov_peer_up(wire_peer(a, b)));
+    struct ov_peer *p = wire_peer(root, a);
+    wire_run(&w, 3 * OV_SEC);
+    a->ep[0] = wire_ep(1, 99, 5000);
+    assert_int_equal(ov_node_ping(a->n, b->addr, 2, w.now), OV_OK);
+    wire_drain(&w, a);
+    wire_run(&w, 500 * OV_MS);
+    assert_true(ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &a->ep[0]));
+    wire_free(&w);
+}
+
+/* A root that is gone for long is called at the slow pace, and no key outlives its use. */
+static void test_root_gone(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_run(&w, 30 * OV_SEC);
+    root->cut = true;
+    wire_run(&w, 800 * OV_SEC);
+    assert_null(wire_peer(a, root)->s.current);
+    uint64_t ticks = a->ticks;
+    wire_run(&w, 100 * OV_SEC);
+    assert_true(a->ticks - ticks < 200);
+    root->cut = false;
+    wire_run(&w, 25 * OV_SEC);
+    assert_true(ov_peer_online(wire_peer(a, root)));
+    wire_free(&w);
+}
+
+/* A host that stood still for longer than a session lives is connected again by itself. */
+static void test_long_pause(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_run(&w, 31 * OV_SEC);
+    for (ov_time pause = 200 * OV_SEC; pause <= 800 * OV_SEC; pause += 300 * OV_SEC) {
+        a->asleep = true;
+        wire_run(&w, pause);
+        a->asleep = false;
+        wire_run(&w, 2 * OV_SEC);
+        assert_true(ov_peer_online(wire_peer(a, root)));
+        wire_run(&w, 30 * OV_SEC);
+    }
+    wire_free(&w);
+}
+
+/* Twice the same root under two names: one may go. */
+static void test_root_with_two_names(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    assert_int_equal(ov_node_add_root(a->n, "other", ov_node_identity(root->n), root->ep, 1, w.now),
+                     OV_OK);
+    wire_drain(&w, a);
+    wire_run(&w, 5 * OV_SEC);
+    assert_true(wire_peer(a, root)->relay);
+    ov_node_remove_root(a->n, "other", w.now);
+    wire_drain(&w, a);
+    assert_true(wire_peer(a, root)->relay);
+    assert_int_equal(wire_peer(a, root)->keep, 1);
+    wire_free(&w);
+}
+
+/* The last address of a host goes, and comes back. */
+static void test_link_down_and_up(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    struct ov_local local = {.ep = a->ep[0]};
+    (void)state;
+    ov_node_set_locals(a->n, &local, 1, w.now);
+    wire_root(&w, a, root);
+    wire_run(&w, 30 * OV_SEC);
+    a->cut = true;
+    ov_node_set_locals(a->n, &local, 0, w.now);
+    wire_drain(&w, a);
+    wire_run(&w, 60 * OV_SEC);
+    a->cut = false;
+    ov_node_set_locals(a->n, &local, 1, w.now);
+    wire_drain(&w, a);
+    wire_run(&w, 200 * OV_MS);
+    assert_true(ov_peer_online(wire_peer(a, root)));
+    wire_free(&w);
+}
+
+/* An idle day with a root stays under two megabytes in both directions together. */
+static void test_idle_day(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_run(&w, 60 * OV_SEC);
+    uint64_t bytes = a->sent_bytes + root->sent_bytes, n = a->sent + root->sent;
+    wire_run(&w, 86400 * OV_SEC);
+    bytes = a->sent_bytes + root->sent_bytes - bytes + 28 * (a->sent + root->sent - n);
+    print_message("an idle day: %llu bytes\n", (unsigned long long)bytes);
+    assert_true(bytes < 2000000);
+    wire_free(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_confirmed_from_elsewhere),
+        cmocka_unit_test(test_network_changed),
+        cmocka_unit_test(test_nat_rebinding),
+        cmocka_unit_test(test_rebinding_while_relayed),
+        cmocka_unit_test(test_root_gone),
+        cmocka_unit_test(test_long_pause),
+        cmocka_unit_test(test_root_with_two_names),
+        cmocka_unit_test(test_link_down_and_up),
+        cmocka_unit_test(test_idle_day),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
