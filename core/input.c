@@ -225,9 +225,9 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     if (probe.mtu) {
         ov_quality_mtu_answered(probed_quality(p, &probe), probe.size, e->now);
         ov_peer_wake(p, e->now);
-    } else if (probe.path < 0) {
+    } else if (probe.path == OV_PATH_RELAY) {
         ov_quality_answered(&p->paths->relay, rtt);
-    } else {
+    } else if (probe.path >= 0) {
         ov_peer_path_proven(p, probe.path, rtt);
         p->paths->p[probe.path].last_rx = e->now;
         if (probe.path == p->paths->active)
@@ -244,7 +244,7 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
                                           .addr = p->id.addr,
                                           .id = probe.user_id,
                                           .rtt = rtt ? rtt : 1,
-                                          .relayed = probe.path < 0});
+                                          .relayed = probe.path == OV_PATH_RELAY});
 }
 
 static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole);

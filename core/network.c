@@ -357,9 +357,10 @@ void ov_network_set_groups(struct ov_network *net, const struct ov_mac *v, size_
 {
     if (n > OV_GROUPS_MAX)
         n = OV_GROUPS_MAX;
-    if (n == net->ngroups && memcmp(net->groups, v, n * sizeof *v) == 0)
+    if (n == net->ngroups && (n == 0 || memcmp(net->groups, v, n * sizeof *v) == 0))
         return;
-    memcpy(net->groups, v, n * sizeof *v);
+    if (n)
+        memcpy(net->groups, v, n * sizeof *v);
     net->ngroups = n;
     if (ov_network_ready(net))
         announce(net);

@@ -237,8 +237,8 @@ static void pings_go(struct ov_node *n, struct ov_peer *p)
     for (int i = 0; i < OV_PINGS_MAX; i++) {
         if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
             continue;
-        n->ping[i].sent = true;
-        ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY, 0, n->ping[i].id);
+        n->ping[i].sent =
+            ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY, 0, n->ping[i].id);
     }
 }
 
@@ -372,7 +372,8 @@ void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t coun
         same = v[i].socket == e->locals[i].socket && ov_endpoint_equal(&v[i].ep, &e->locals[i].ep);
     if (same)
         return;
-    memcpy(e->locals, v, count * sizeof *v);
+    if (count)
+        memcpy(e->locals, v, count * sizeof *v);
     e->nlocals = count;
     e->locals_told = true;
     if (!first)
@@ -383,7 +384,8 @@ void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t coun
 {
     enter(n, now);
     memset(n->e.socket_family, 0, sizeof n->e.socket_family);
-    memcpy(n->e.socket_family, families, count < OV_SOCKETS_MAX ? count : OV_SOCKETS_MAX);
+    if (count)
+        memcpy(n->e.socket_family, families, count < OV_SOCKETS_MAX ? count : OV_SOCKETS_MAX);
 }
 
 int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,

@@ -57,12 +57,17 @@ static int victim(const struct ov_paths *ps)
     return best;
 }
 
-/* Forget probes under way on a slot that changes hands, so that no answer proves the wrong path. */
+/* Forget probes under way on a slot that changes hands, so that no answer proves the wrong path. A
+ * user's ping lives on without it: somebody waits for its end. */
 static void forget_probes(struct ov_paths *ps, int i)
 {
-    for (int k = 0; k < OV_PROBES_MAX; k++)
-        if (ps->probes[k].txid && ps->probes[k].path == i)
+    for (int k = 0; k < OV_PROBES_MAX; k++) {
+        if (ps->probes[k].path != i)
+            continue;
+        ps->probes[k].path = OV_PATH_NONE;
+        if (!ps->probes[k].user_id)
             ps->probes[k].txid = 0;
+    }
 }
 
 int ov_paths_add(struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote,
@@ -112,7 +117,9 @@ struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe)
             slot = &ps->probes[i];
             break;
         }
-        if (ps->probes[i].sent < slot->sent)
+        const struct ov_probe *q = &ps->probes[i];
+        bool user = q->user_id != 0, slot_user = slot->user_id != 0;
+        if (user == slot_user ? q->sent < slot->sent : slot_user)
             slot = &ps->probes[i];
     }
     *slot = *probe;

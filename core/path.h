@@ -48,7 +48,7 @@ struct ov_path {
 
 struct ov_probe {
     uint64_t txid; /* 0: free */
-    int path;      /* index or OV_PATH_RELAY */
+    int path;      /* index, OV_PATH_RELAY, or OV_PATH_NONE: that path is gone */
     ov_time sent;
     uint16_t size;    /* UDP payload bytes it was sent with */
     bool mtu;         /* its loss says nothing but that it was too large */
@@ -77,7 +77,7 @@ void ov_path_schedule(struct ov_path *p, ov_time now, ov_time delay);
 void ov_path_advance(struct ov_path *p);
 void ov_path_remove(struct ov_paths *ps, int i);
 
-/* Remember a probe under way; the oldest is forgotten when the table is full. */
+/* Remember a probe under way; when the table is full the oldest is forgotten, users' pings last. */
 struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe);
 /* Take the probe with this txid out of the table. False: not ours. */
 bool ov_probe_take(struct ov_paths *ps, uint64_t txid, struct ov_probe *out);

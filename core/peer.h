@@ -113,8 +113,9 @@ int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned fla
 /* Send under the current key by a certain way; never queued, never fragmented. */
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,
                      size_t len);
-/* Measure a path (index or OV_PATH_RELAY); `size` pads the datagram to so many bytes. */
-void ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
+/* Measure a path (index or OV_PATH_RELAY); `size` pads the datagram to so many bytes. False: it
+ * did not leave. */
+bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
 void ov_peer_drop_queue(struct ov_peer *p);
 bool ov_peer_up(const struct ov_peer *p); /* a key to send under */
 void ov_peer_connect(struct ov_peer *p);  /* start a handshake if there is no session */

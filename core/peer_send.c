@@ -31,7 +31,8 @@ static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
     }
     q->next = NULL;
     q->len = len;
-    memcpy(q->msg, msg, len);
+    if (len)
+        memcpy(q->msg, msg, len);
     *p->queue_tail = q;
     p->queue_tail = &q->next;
     p->queued++;
@@ -165,20 +166,20 @@ int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, c
     return OV_OK;
 }
 
-void ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
+bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
 {
     uint8_t buf[OV_DATAGRAM_MAX];
     struct ov_writer w;
     struct ov_via via;
     if (!ov_peer_ensure_paths(p) || !ov_peer_via(p, path, &via))
-        return;
+        return false;
     struct ov_msg_probe m = {.txid = ov_random_u64(&p->e->random) | 1};
     size_t least = 1 + 8 + OV_DATA_OVERHEAD + ov_via_overhead(&via);
     m.pad = size > least ? size - least : 0;
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_probe_encode(&w, &m);
     if (w.failed || ov_peer_send_via(p, &via, 0, buf, w.len) != OV_OK)
-        return;
+        return false;
     struct ov_probe *probe = ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
                                                                        .path = path,
                                                                        .sent = p->e->now,
@@ -186,6 +187,7 @@ void ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
                                                                        .mtu = size != 0,
                                                                        .user_id = user_id});
     ov_peer_wake(p, probe->sent + OV_PROBE_LOST);
+    return true;
 }
 
 /* What waited goes out now, in order. */
@@ -197,7 +199,7 @@ static void flush_queue(struct ov_peer *p)
     p->queued = p->queued_bytes = 0;
     while (q) {
         struct ov_queued *next = q->next;
-        ov_peer_send(p, q->msg, q->len, q->msg[0] == OV_MSG_FRAME ? OV_SEND_FRAME : 0);
+        ov_peer_send(p, q->msg, q->len, q->len && q->msg[0] == OV_MSG_FRAME ? OV_SEND_FRAME : 0);
         ov_wipe(q->msg, q->len);
         free(q);
         q = next;

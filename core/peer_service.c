@@ -226,6 +226,8 @@ static void service_lost(struct ov_peer *p, ov_time *next)
         if (probe.user_id)
             ov_emit(p->e, &(struct ov_out_event){
                               .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
+        if (probe.path == OV_PATH_NONE)
+            continue;
         if (!probe.mtu)
             ov_quality_lost(q);
         else if (probe.size <= q->mtu)

@@ -137,7 +137,8 @@ int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const stru
         r->nonce = ov_random_u64(&e->random);
     }
     r->nendpoints = (uint8_t)(n < OV_ROOT_ENDPOINTS_MAX ? n : OV_ROOT_ENDPOINTS_MAX);
-    memcpy(r->endpoints, eps, r->nendpoints * sizeof *eps);
+    if (r->nendpoints)
+        memcpy(r->endpoints, eps, r->nendpoints * sizeof *eps);
     r->next = e->now;
     r->tries = 0;
     if (r->peer) {
