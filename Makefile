@@ -52,6 +52,7 @@ CLI        = $(call objects,cli)
 CLILIB     = $(BUILD)/libcli.a
 ARCHIVES   = $(BUILD)/libcontroller.a $(BUILD)/libtransport.a $(BUILD)/libtun.a $(BUILD)/libcore.a
 UNIT       = $(call programs,tests/unit/test_*.c)
+UNITLIB    = $(filter-out $(BUILD)/tests/unit/test_%,$(call objects,tests/unit))
 SIM        = $(call programs,tests/sim/test_*.c)
 SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
@@ -94,10 +95,10 @@ $(BUILD)/%.o: %.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(ALL_CFLAGS) $(EDGE) -c -o $@ $<
 
-# A test is one file and one program. What tests/sim/ has besides test_*.c is shared by them.
-$(BUILD)/tests/unit/%: tests/unit/%.c $(CLILIB) $(ARCHIVES) | $(BUILD)/test-deps
+# A test is one file and one program. What its directory has besides test_*.c is shared by them.
+$(BUILD)/tests/unit/%: tests/unit/%.c $(UNITLIB) $(CLILIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
-	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(CLILIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(UNITLIB) $(CLILIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 $(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
@@ -166,6 +167,7 @@ clean:
 	rm -rf build build-san build-fuzz
 
 .PHONY: all check unit sim net layers purity fuzz demo format lint install uninstall help clean
+.SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
