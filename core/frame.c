@@ -21,8 +21,10 @@
 #define ICMP6_MLD_QUERY     130
 #define ICMP6_MLD_REPORT    131
 #define ICMP6_MLD_DONE      132
+#define ICMP6_ND_ROUTER     134
 #define ICMP6_ND_SOLICIT    135
 #define ICMP6_ND_ADVERT     136
+#define ICMP6_ND_REDIRECT   137
 #define ICMP6_MLD_REPORT_V2 143
 
 #define ND_OPT_SOURCE 1
@@ -165,6 +167,11 @@ static int parse_icmp6(struct ov_reader *r, uint8_t hops, struct ov_frame_info *
     case ICMP6_ND_SOLICIT:
     case ICMP6_ND_ADVERT:
         return parse_nd(r, type, hops, f);
+    case ICMP6_ND_ROUTER:
+    case ICMP6_ND_REDIRECT:
+        ov_reader_take(r, 3);
+        f->kind = OV_FRAME_ND_ROUTER;
+        break;
     case ICMP6_MLD_QUERY:
     case ICMP6_MLD_REPORT:
     case ICMP6_MLD_DONE:

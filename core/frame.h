@@ -23,6 +23,7 @@ enum ov_frame_kind {
     OV_FRAME_ND_SOLICIT, /* ICMPv6 135 */
     OV_FRAME_ND_ADVERT,  /* ICMPv6 136 */
     OV_FRAME_MEMBERSHIP, /* IGMP, MLD: group membership changed */
+    OV_FRAME_ND_ROUTER,  /* ICMPv6 134, 137: router advertisement, redirect */
 };
 
 struct ov_frame_info {

@@ -32,6 +32,11 @@ bool ov_member_valid(const struct ov_network *net, const struct ov_member *m)
            m->cert.timestamp > revoked_until(net, m->cert.member.addr);
 }
 
+bool ov_member_is(const struct ov_member *m, const struct ov_peer *p)
+{
+    return ov_identity_equal(&m->cert.member, &p->id);
+}
+
 /* An address belongs to the member with the newest certificate that names it. */
 static void index_ips(struct ov_network *net, struct ov_member *m)
 {

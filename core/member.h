@@ -10,6 +10,8 @@ OV_CHECK int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_
                               struct ov_member **out);
 struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a);
 struct ov_member *ov_member_by_ip(const struct ov_network *net, const struct ov_ip *ip);
+/* Does this certificate name the peer's very key? Addresses only look things up. */
+bool ov_member_is(const struct ov_member *m, const struct ov_peer *p);
 /* Its certificate and ours agree and are not revoked. */
 bool ov_member_valid(const struct ov_network *net, const struct ov_member *m);
 void ov_member_remove(struct ov_network *net, ov_addr a);

@@ -22,9 +22,12 @@ static bool fits_mtu(const struct ov_network *net, const struct ov_frame_info *f
 static struct ov_peer *peer_of(struct ov_network *net, const struct ov_member *m)
 {
     struct ov_peer *p = ov_peer_find(net->o->e, m->cert.member.addr);
-    if (!p && ov_peer_get(net->o->e, &m->cert.member, &p) != OV_OK)
-        return NULL;
-    return p;
+    if (!p)
+        return ov_peer_get(net->o->e, &m->cert.member, &p) == OV_OK ? p : NULL;
+    if (ov_member_is(m, p))
+        return p;
+    ov_drop(net->o->e, OV_DROP_CONFLICT);
+    return NULL;
 }
 
 void ov_switch_unicast(struct ov_network *net, struct ov_member *m, uint8_t *frame, size_t len)
@@ -96,13 +99,21 @@ static void to_unknown(struct ov_network *net, const struct ov_mac *dst, uint8_t
         ov_multicast_bridges(net, frame, len);
 }
 
-static struct ov_member *destination(struct ov_network *net, const struct ov_mac *dst)
+/* The member whose own MAC this is, if we know it. */
+static struct ov_member *owner(const struct ov_network *net, const struct ov_mac *mac)
 {
     ov_addr a;
+    return ov_mac_underive(mac, net->id, &a) ? ov_member_find(net, a) : NULL;
+}
+
+/* A member's own MAC is its own, whatever a bridge claims. */
+static struct ov_member *destination(struct ov_network *net, const struct ov_mac *dst)
+{
+    struct ov_member *m = owner(net, dst);
+    if (m)
+        return m;
     const struct ov_learned *l = ov_map_get(&net->learned, ov_key_u64(ov_mac_u64(dst)));
-    if (l && net->o->e->now - l->seen < OV_LEARNED_LIFE)
-        return ov_member_find(net, l->member);
-    return ov_mac_underive(dst, net->id, &a) ? ov_member_find(net, a) : NULL;
+    return l && net->o->e->now - l->seen < OV_LEARNED_LIFE ? ov_member_find(net, l->member) : NULL;
 }
 
 void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len)
@@ -203,6 +214,8 @@ static bool honest_ip(const struct ov_network *net, const struct ov_member *m,
         return is_unspecified(&f->src_ip) || owns_ip(net, m, &f->src, &f->src_ip);
     case OV_FRAME_ND_ADVERT:
         return owns_ip(net, m, &f->src, &f->src_ip) && owns_ip(net, m, &f->src, &f->target);
+    case OV_FRAME_ND_ROUTER: /* routes are the controller's to tell */
+        return false;
     default:
         return owns_ip(net, m, &f->src, &f->src_ip);
     }
@@ -214,6 +227,9 @@ static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m,
 {
     bool bridge = m->cert.perms & OV_PERM_BRIDGE;
     struct ov_mac own = ov_mac_derive(m->cert.member.addr, net->id);
+    const struct ov_member *other = bridge ? owner(net, &f->src) : NULL;
+    if (other && other != m)
+        return OV_DROP_SOURCE_MAC;
     if (ov_mac_is_multicast(&f->src) || mac_equal(&f->src, &net->mac))
         return OV_DROP_SOURCE_MAC;
     if (!bridge && !mac_equal(&f->src, &own))
@@ -238,7 +254,7 @@ void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t 
         return;
     }
     struct ov_member *m = ov_member_find(net, p->id.addr);
-    if (!m || !ov_member_valid(net, m)) {
+    if (!m || !ov_member_is(m, p) || !ov_member_valid(net, m)) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
         ov_member_ask(net, p);
         return;
