@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define REVOKED_MAX 256
+#define NETS_SHARE  16 /* with so many networks, a controller's new ones crowd out its own */
 
 struct entry {
     ov_addr addr;
@@ -116,15 +117,30 @@ void ov_directory_free(struct ov_directory *d)
     free(d);
 }
 
-/* The network longest without an announcement gives way. */
-static void evict_net(struct ov_directory *d)
+/* Make room for a network of `controller`: its own one longest without an announcement gives way
+ * when it has its share already, else anybody's; never one of ours. */
+static bool evict_net(struct ov_directory *d, ov_addr controller)
 {
-    struct dirnet *n, *pick = NULL;
-    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
+    struct dirnet *n, *pick = NULL, *own = NULL;
+    size_t owns = 0;
+    if (d->nets.len < OV_DIRECTORY_NETS)
+        return true;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;) {
+        if (n->controller.addr == d->e->id.pub.addr)
+            continue;
         if (!pick || n->last_use < pick->last_use)
             pick = n;
+        if (n->controller.addr != controller)
+            continue;
+        owns++;
+        if (!own || n->last_use < own->last_use)
+            own = n;
+    }
+    if (owns >= NETS_SHARE)
+        pick = own;
     if (pick)
         free_net(d, pick);
+    return pick != NULL;
 }
 
 /* A network enters with the first member that shows a certificate of a controller whose identity
@@ -141,8 +157,8 @@ static struct dirnet *make_net(struct ov_directory *d, ov_netid id,
     if (!ov_bucket_take(&e->pow_checks, 1, e->now) || ov_identity_check(&c, &e->pow) != OV_OK ||
         c.addr != ov_netid_controller(id))
         return NULL;
-    if (d->nets.len >= OV_DIRECTORY_NETS)
-        evict_net(d);
+    if (!evict_net(d, c.addr))
+        return NULL;
     n = calloc(1, sizeof *n);
     if (!n || ov_map_put(&d->nets, ov_key_u64(id), n) != OV_OK) {
         free(n);

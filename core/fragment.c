@@ -75,6 +75,25 @@ int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov
     return OV_OK;
 }
 
+ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, size_t *bytes, uint64_t *lost)
+{
+    ov_time next = OV_NEVER;
+    for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
+        struct ov_fragment_slot *s = &f->slot[i];
+        if (!s->buf)
+            continue;
+        if (now - s->born >= OV_FRAGMENT_LIFE) {
+            release(s, bytes);
+            ++*lost;
+        } else if (s->born + OV_FRAGMENT_LIFE < next) {
+            next = s->born + OV_FRAGMENT_LIFE;
+        }
+    }
+    free(f->done);
+    f->done = NULL;
+    return next;
+}
+
 void ov_fragments_free(struct ov_fragments *f, size_t *bytes)
 {
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++)

@@ -29,6 +29,9 @@ struct ov_fragments {
  * the number of incomplete messages given up. */
 OV_CHECK int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
                               size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg);
+/* Give up what has waited for too long, and the message handed out last. Returns when to come again
+ * (OV_NEVER: nothing waits). */
+ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, size_t *bytes, uint64_t *lost);
 void ov_fragments_free(struct ov_fragments *f, size_t *bytes);
 
 #endif
