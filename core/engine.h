@@ -63,7 +63,9 @@ struct ov_engine {
     struct ov_cookie_checker cookies;
     struct ov_bucket handshake_load; /* empty: under load, cookies wanted */
     struct ov_ratelimit *handshake_sources, *who_sources;
-    struct ov_bucket pow_checks;
+    struct ov_bucket pow_checks, pow_free; /* pow_free empty: strangers need a cookie */
+    struct ov_ratelimit *stranger_sources;
+    struct ov_bucket unproven; /* probes and openers to endpoints that have not answered yet */
 
     uint8_t socket_family[OV_SOCKETS_MAX]; /* 0: none */
     struct ov_local locals[OV_LOCALS_MAX];

@@ -12,6 +12,7 @@ struct arrival {
     struct ov_locate *l;
     struct ov_via via; /* how it came: answers go back there */
     ov_addr relayed_from;
+    enum ov_mac_state mac; /* of a handshake message */
     uint8_t *d;
     size_t len;
 };
@@ -39,35 +40,58 @@ static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t le
 
 /* ---- handshake ---- */
 
+/* Whose share of our time a handshake takes: an IP, or a relayed node in a prefix of its own. */
+static struct ov_ip source_ip(const struct arrival *a)
+{
+    struct ov_ip ip = {.family = 6, .b = {0xfc}};
+    if (!a->via.relay)
+        return a->via.ep.ip;
+    for (int i = 0; i < 5; i++)
+        ip.b[1 + i] = (uint8_t)(a->relayed_from >> (32 - 8 * i));
+    return ip;
+}
+
+static void answer_cookie(struct arrival *a)
+{
+    struct ov_engine *e = a->e;
+    uint8_t src[32], out[OV_COOKIE_LEN] = {OV_WIRE_COOKIE};
+    size_t slen = source_bytes(a, src);
+    ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
+    memcpy(out + 4, a->d + 4, 4);
+    ov_cookie_reply(&e->cookies, &e->random, a->d, a->len, src, slen, e->now, out + 8);
+    reply(a, a->relayed_from, out, sizeof out);
+}
+
+/* Spend of `free`, or else of the source's share of `shares` if it showed its cookie. False: it got
+ * one now, or it wants too much. */
+static bool afford(struct arrival *a, struct ov_bucket *free, struct ov_ratelimit *shares)
+{
+    struct ov_ip ip = source_ip(a);
+    if (ov_bucket_take(free, 1, a->e->now))
+        return true;
+    if (a->mac != OV_MAC_VALID_WITH_COOKIE)
+        answer_cookie(a);
+    else if (ov_ratelimit_allow(shares, &ip, a->e->now))
+        return true;
+    else
+        ov_drop(a->e, OV_DROP_HANDSHAKE_LIMIT);
+    return false;
+}
+
 /* mac1 always; for initiations under load also the cookie. False: not for us, or answered by a
  * cookie. */
 static bool admit_handshake(struct arrival *a, bool initiation)
 {
     struct ov_engine *e = a->e;
-    uint8_t src[32], out[OV_COOKIE_LEN];
+    uint8_t src[32];
     size_t slen = source_bytes(a, src);
-    enum ov_mac_state m = ov_cookie_check(&e->cookies, &e->random, a->d, a->len, src, slen, e->now);
-    if (m == OV_MAC_INVALID) {
+    a->mac = ov_cookie_check(&e->cookies, &e->random, a->d, a->len, src, slen, e->now);
+    if (a->mac == OV_MAC_INVALID) {
         ov_drop(e, OV_DROP_AUTH);
         return false;
     }
     /* A response that fits our index and mac1 was asked for: no load test there. */
-    if (!initiation || ov_bucket_take(&e->handshake_load, 1, e->now))
-        return true;
-    if (m == OV_MAC_VALID_WITH_COOKIE) {
-        const struct ov_ip *ip = a->via.relay ? NULL : &a->via.ep.ip;
-        if (!ip || ov_ratelimit_allow(e->handshake_sources, ip, e->now))
-            return true;
-        ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
-        return false;
-    }
-    ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
-    memset(out, 0, 8);
-    out[0] = OV_WIRE_COOKIE;
-    memcpy(out + 4, a->d + 4, 4);
-    ov_cookie_reply(&e->cookies, &e->random, a->d, a->len, src, slen, e->now, out + 8);
-    reply(a, a->relayed_from, out, sizeof out);
-    return false;
+    return !initiation || afford(a, &e->handshake_load, e->handshake_sources);
 }
 
 /* The peer that an opened initiation comes from: known by its key, or new and then its proof of
@@ -78,12 +102,10 @@ static struct ov_peer *initiator(struct arrival *a, const struct ov_noise *hs,
     struct ov_engine *e = a->e;
     struct ov_peer *p = ov_peer_by_key(e, &hs->rs);
     struct ov_identity id = {.dh = hs->rs, .sign = init->sign, .nonce = init->nonce};
-    if (p) {
-        if (ov_identity_equal(&p->id, &id))
-            return p;
-        ov_peer_conflict(e, p->id.addr);
+    if (p && ov_identity_equal(&p->id, &id))
+        return p;
+    if (!afford(a, &e->pow_free, e->stranger_sources))
         return NULL;
-    }
     if (!ov_bucket_take(&e->pow_checks, 1, e->now)) {
         ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
         return NULL;
@@ -264,6 +286,7 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes, OV_REASSEMBLY_TOTAL,
                                &lost, &msg);
     e->stats.drops[OV_DROP_FRAGMENTS] += lost;
+    ov_peer_wake(p, e->now + OV_FRAGMENT_LIFE); /* others need the memory too */
     if (err == OV_EFULL)
         return;
     if (err != OV_OK) {

@@ -88,16 +88,22 @@ static void on_hello(struct ov_node *n, struct ov_peer *p, const uint8_t *m, siz
         return;
     }
     struct ov_network *net = ov_network_find(&n->o, h.netid);
-    if (net)
+    if (!ov_bucket_take(&p->control, 1, n->e.now)) /* a signature to check costs us */
+        ov_drop(&n->e, OV_DROP_LIMIT);
+    else if (net)
         ov_member_hello_received(net, p, &h);
     else
         ov_drop(&n->e, OV_DROP_NOT_JOINED);
 }
 
 /* A revocation proves itself, so it may come from anybody. */
-static void on_revoke(struct ov_node *n, const struct ov_peer *p, const uint8_t *m, size_t len)
+static void on_revoke(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
 {
     struct ov_revocation r;
+    if (p && !p->keep && !ov_bucket_take(&p->control, 1, n->e.now)) {
+        ov_drop(&n->e, OV_DROP_LIMIT);
+        return;
+    }
     if (ov_revocation_decode(m, len, &r) != OV_OK) {
         ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
         return;
@@ -119,7 +125,8 @@ static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m,
     if (n->o.directory)
         ov_directory_withdraw(n->o.directory, id, p->id.addr);
     struct ov_network *net = ov_network_find(&n->o, id);
-    if (net)
+    const struct ov_member *member = net ? ov_member_find(net, p->id.addr) : NULL;
+    if (member && ov_member_is(member, p))
         ov_member_remove(net, p->id.addr);
 }
 

@@ -13,7 +13,8 @@
 #define DOUBT_PROBE (250 * OV_MS)
 #define DOUBT_LIMIT                                                                                \
     (15 * OV_SEC) /* silence for so long: stop asking until there is something to send */
-#define PATH_STALE (120 * OV_SEC)
+#define PATH_STALE    (120 * OV_SEC)
+#define UNPROVEN_WAIT (100 * OV_MS)
 
 static void sooner(ov_time *t, ov_time when)
 {
@@ -218,6 +219,14 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
 
 /* ---- probes ---- */
 
+/* A probe of the proven size went missing: ask again at once, as large frames may be lost too. */
+static void mtu_missed(struct ov_peer *p, const struct ov_probe *probe, struct ov_path_quality *q)
+{
+    ov_quality_mtu_missed(q, p->e->now);
+    if (q->mtu_misses && probe->path == p->paths->active)
+        ov_peer_probe(p, probe->path, probe->size, 0);
+}
+
 static void service_lost(struct ov_peer *p, ov_time *next)
 {
     struct ov_probe probe;
@@ -231,7 +240,7 @@ static void service_lost(struct ov_peer *p, ov_time *next)
         if (!probe.mtu)
             ov_quality_lost(q);
         else if (probe.size <= q->mtu)
-            ov_quality_mtu_missed(q, p->e->now);
+            mtu_missed(p, &probe, q);
     }
     sooner(next, ov_probes_deadline(p->paths));
 }
@@ -253,7 +262,10 @@ static void service_trying(struct ov_peer *p, ov_time *next)
                 ov_path_remove(p->paths, i);
             continue;
         }
-        if (now >= path->next_probe) {
+        if (now >= path->next_probe && path->state == OV_PATH_TRYING &&
+            !ov_bucket_take(&p->e->unproven, 1, now)) {
+            path->next_probe = now + UNPROVEN_WAIT;
+        } else if (now >= path->next_probe) {
             ov_path_advance(path);
             ov_peer_probe(p, i, 0, 0);
         }
@@ -356,6 +368,9 @@ void ov_peer_service(void *peer, ov_time now)
     if (p->keep) /* time may have jumped past the session's end */
         ov_peer_connect(p);
     service_handshake(p, &next);
+    if (p->fragments)
+        sooner(&next, ov_fragments_expire(p->fragments, now, &p->e->reassembly_bytes,
+                                          &p->e->stats.drops[OV_DROP_FRAGMENTS]));
     if (p->paths) {
         if (ov_peer_up(p)) {
             service_keepalive(p, &next);

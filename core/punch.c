@@ -131,7 +131,7 @@ static void try_candidate(struct ov_peer *p, const struct ov_candidate *c, ov_ti
     int i = ov_paths_add(p->paths, (uint16_t)socket, &c->ep, c->kind, e->now);
     struct ov_path *path = &p->paths->p[i];
     bool shy = c->ep.ip.family == 4 && c->kind == OV_CANDIDATE_REFLEXIVE;
-    if (shy && path->state == OV_PATH_TRYING)
+    if (shy && path->state == OV_PATH_TRYING && ov_bucket_take(&e->unproven, 1, e->now))
         opener(e, (uint16_t)socket, &c->ep);
     ov_path_schedule(path, e->now, shy ? delay : 0);
     ov_peer_wake(p, path->next_probe);
