@@ -89,6 +89,8 @@ static int seal_one(struct ov_peer *p, struct ov_keypair *kp, const struct ov_vi
     ov_keypair_seal(kp, msg, len, out);
     p->tx_datagrams++;
     p->tx_bytes += dlen;
+    if (dlen + ov_via_overhead(via) > OV_PATH_MTU_MIN)
+        p->last_large = p->e->now;
     if (!via->relay && needs_cover(p))
         copy_to_relay(p, out, dlen);
     return OV_OK;

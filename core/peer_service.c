@@ -304,16 +304,17 @@ static void service_mtu(struct ov_peer *p, ov_time *next)
 static void keepalive_probes(struct ov_peer *p)
 {
     struct ov_paths *ps = p->paths;
-    bool active = p->e->now - p->last_frame < OV_PEER_ACTIVE;
+    ov_time now = p->e->now;
     ov_peer_probe(p, ps->active, 0, 0);
     if (p->keep && !p->unheard)
-        p->unheard = p->e->now;
-    if (!active)
+        p->unheard = now;
+    /* The rest is for peers in use, not for those that only were: idle traffic costs people money. */
+    if (!p->last_frame || now - p->last_frame >= OV_KEEPALIVE_PEER)
         return;
     for (int i = 0; i < OV_PATHS_MAX; i++)
         if (i != ps->active && ps->p[i].state == OV_PATH_VALID)
             ov_peer_probe(p, i, 0, 0);
-    if (ps->active >= 0 && ps->p[ps->active].q.mtu > OV_PATH_MTU_MIN)
+    if (ps->active >= 0 && p->last_large && now - p->last_large < OV_KEEPALIVE_PEER)
         ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
 }
 
