@@ -1,13 +1,13 @@
 #include "stats.h"
 
 static const char *const names[OV_DROP_COUNT] = {
-#define X(name, text) #name,
+#define X(name, key, text) #key,
     OV_DROPS(X)
 #undef X
 };
 
 static const char *const texts[OV_DROP_COUNT] = {
-#define X(name, text) text,
+#define X(name, key, text) text,
     OV_DROPS(X)
 #undef X
 };

@@ -6,36 +6,36 @@
 
 /* Every reason to drop something, each with its counter. */
 #define OV_DROPS(X)                                                                                \
-    X(MALFORMED, "malformed datagram")                                                             \
-    X(UNKNOWN_SESSION, "no such session")                                                          \
-    X(AUTH, "authentication failed")                                                               \
-    X(REPLAY, "replayed or too old")                                                               \
-    X(HANDSHAKE_LIMIT, "too many handshakes from one source")                                      \
-    X(HANDSHAKE_REPLAY, "replayed handshake")                                                      \
-    X(BAD_IDENTITY, "identity without proof of work")                                              \
-    X(CONFLICT, "second key for a known address")                                                  \
-    X(MALFORMED_MESSAGE, "malformed message")                                                      \
-    X(UNEXPECTED, "message not expected from this peer")                                           \
-    X(NOT_MEMBER, "sender has no valid membership")                                                \
-    X(NOT_JOINED, "frame for a network we are not in")                                             \
-    X(MALFORMED_FRAME, "malformed Ethernet frame")                                                 \
-    X(SOURCE_MAC, "source MAC is not the sender's")                                                \
-    X(SOURCE_IP, "source IP is not the sender's")                                                  \
-    X(NO_DESTINATION, "no member with this MAC")                                                   \
-    X(TOO_LARGE, "frame larger than the network's MTU")                                            \
-    X(MULTICAST_LIMIT, "multicast rate limit")                                                     \
-    X(QUEUE_FULL, "queue of a connecting peer full")                                               \
-    X(NO_PATH, "no path to the peer")                                                              \
-    X(FRAGMENTS, "incomplete or overlapping fragments")                                            \
-    X(RELAY_REFUSED, "relaying is not offered here")                                               \
-    X(RELAY_UNKNOWN, "relay destination not connected")                                            \
-    X(RELAY_LIMIT, "relay rate limit")                                                             \
-    X(OUTPUT_FULL, "output buffer full")                                                           \
-    X(TABLE_FULL, "a table is full")                                                               \
-    X(LIMIT, "rate limit")
+    X(MALFORMED, malformed, "malformed datagram")                                                  \
+    X(UNKNOWN_SESSION, unknown_session, "no such session")                                         \
+    X(AUTH, auth, "authentication failed")                                                         \
+    X(REPLAY, replay, "replayed or too old")                                                       \
+    X(HANDSHAKE_LIMIT, handshake_limit, "too many handshakes from one source")                     \
+    X(HANDSHAKE_REPLAY, handshake_replay, "replayed handshake")                                    \
+    X(BAD_IDENTITY, bad_identity, "identity without proof of work")                                \
+    X(CONFLICT, conflict, "second key for a known address")                                        \
+    X(MALFORMED_MESSAGE, malformed_message, "malformed message")                                   \
+    X(UNEXPECTED, unexpected, "message not expected from this peer")                               \
+    X(NOT_MEMBER, not_member, "sender has no valid membership")                                    \
+    X(NOT_JOINED, not_joined, "frame for a network we are not in")                                 \
+    X(MALFORMED_FRAME, malformed_frame, "malformed Ethernet frame")                                \
+    X(SOURCE_MAC, source_mac, "source MAC is not the sender's")                                    \
+    X(SOURCE_IP, source_ip, "source IP is not the sender's")                                       \
+    X(NO_DESTINATION, no_destination, "no member with this MAC")                                   \
+    X(TOO_LARGE, too_large, "frame larger than the network's MTU")                                 \
+    X(MULTICAST_LIMIT, multicast_limit, "multicast rate limit")                                    \
+    X(QUEUE_FULL, queue_full, "queue of a connecting peer full")                                   \
+    X(NO_PATH, no_path, "no path to the peer")                                                     \
+    X(FRAGMENTS, fragments, "incomplete or overlapping fragments")                                 \
+    X(RELAY_REFUSED, relay_refused, "relaying is not offered here")                                \
+    X(RELAY_UNKNOWN, relay_unknown, "relay destination not connected")                             \
+    X(RELAY_LIMIT, relay_limit, "relay rate limit")                                                \
+    X(OUTPUT_FULL, output_full, "output buffer full")                                              \
+    X(TABLE_FULL, table_full, "a table is full")                                                   \
+    X(LIMIT, limit, "rate limit")
 
 enum ov_drop {
-#define X(name, text) OV_DROP_##name,
+#define X(name, key, text) OV_DROP_##name,
     OV_DROPS(X)
 #undef X
         OV_DROP_COUNT

@@ -341,12 +341,16 @@ host6() { # HOST PREFIX N
 
 capture() { # FILE: everything that crosses the core, until capture_end
     on core tcpdump -Z root -i any -s 0 -B 16384 -U -w "$1" 2>"$LOG/tcpdump.log" &
-    CAPTURE=$!
+    CAPTURE=$! CAPTURED=$1
     wait_for 5 grep -q 'listening on' "$LOG/tcpdump.log"
 }
 
-capture_end() {
-    kill "$CAPTURE" && wait "$CAPTURE"
+capture_end() { # once all that was sent before is in the file
+    local mark="end of capture $RANDOM$RANDOM"
+    wait_for 10 eval 'wire core udp-send 20.0.0.1 9 "$mark"; grep -aq "$mark" "$CAPTURED"' || return 1
+    kill "$CAPTURE"
+    wait "$CAPTURE"
+    return 0
 }
 
 # ---- nodes ----
