@@ -259,6 +259,7 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     if (p->relay && probe.path >= 0 && ok.seen.ip.family &&
         !ov_endpoint_equal(&p->seen, &ok.seen)) {
         p->seen = ok.seen;
+        ov_punch_moved(e);
         ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
     }
     if (probe.user_id)

@@ -53,6 +53,21 @@ bool ov_peer_doubt_path(struct ov_peer *p)
     return true;
 }
 
+void ov_peer_moved(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    if (ps->active < 0 || p->e->now - ps->since < OV_SEC)
+        return;
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        if (ps->p[i].state != OV_PATH_VALID)
+            continue;
+        ps->p[i].state = OV_PATH_TRYING;
+        ov_path_schedule(&ps->p[i], p->e->now, 0);
+    }
+    ov_peer_wake(p, p->e->now);
+    ov_peer_choose(p);
+}
+
 void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
 {
     struct ov_path *path = &p->paths->p[i];
@@ -91,6 +106,7 @@ void ov_peer_network_changed(struct ov_peer *p)
     p->paths->since = now;
     p->unanswered = 0;
     ov_punch_reset(p);
+    memset(&p->seen, 0, sizeof p->seen); /* as it was there */
     if (p->keep) {
         p->hs_wanted = false;
         ov_peer_rehandshake(p);

@@ -90,6 +90,17 @@ void ov_punch_reset(struct ov_peer *p)
         *p->punch = (struct ov_punch){0};
 }
 
+void ov_punch_moved(struct ov_engine *e)
+{
+    struct ov_peer *p;
+    for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
+        if (p->keep || !p->punch || !p->punch->sent || !p->paths || p->paths->active >= 0)
+            continue;
+        ov_punch_reset(p);
+        ov_punch_kick(p);
+    }
+}
+
 /* A low-TTL packet that opens our NAT for the other's endpoint. */
 static void opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoint *to)
 {
@@ -157,8 +168,8 @@ void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
         ov_drop(p->e, OV_DROP_LIMIT);
         return;
     }
-    if (!ack && ov_peer_doubt_path(p)) /* who asks has no direct path */
-        ov_peer_choose(p);
+    if (!ack) /* who asks has no direct path: the answer goes by relay, too */
+        ov_peer_moved(p);
     ov_time delay = ack ? 0 : asked_delay(p);
     if (ack)
         p->punch->sent = 0;

@@ -53,6 +53,7 @@ check "the last name given holds" last_name
 # Nodes, at random moments of their start and of traffic.
 for round in 1 2 3 4 5 6; do
     on alice timeout 1 ping -q -i 0.02 "$B" >/dev/null 2>&1 &
+    traffic=$!
     victim=$( ((round % 2)) && echo alice || echo bob)
     before=${ADDRESS[$victim]}
     wait_for 1 eval '[ $((RANDOM % 8)) = 0 ]'
@@ -62,7 +63,7 @@ for round in 1 2 3 4 5 6; do
     crash "$victim"
     start "$victim" || { check "$victim starts after crash $round" false && break; }
     [ "${ADDRESS[$victim]}" = "$before" ] || check "$victim keeps its identity" false
-    wait $! 2>/dev/null
+    wait $traffic
 done
 check "twelve crashes of nodes: networks are remembered" within 5 eval 'is_ready alice && is_ready bob'
 check "addresses too" test "$(ip4 alice) $(ip4 bob)" = "$A $B"

@@ -9,7 +9,7 @@
 #   site NAME IP..      a machine with public addresses on it
 #   router NAME IP LAN [NAT] [CGN]   a home: bridge "lan" with LAN.1/24 inside, "wan" outside
 #   host NAME ROUTER N  a machine at LAN.N on a router's LAN; again on another router: it moves there
-#   nat, wanip, mtu, policy, v6      change a router
+#   nat, forget, wanip, mtu, policy, v6   change a router
 #   node NAME [LINE..]  an identity, a state directory and a configuration; start, stop, crash, ov
 #   check, need, within, wait_for    results (TAP) and conditions; nothing ever sleeps for a fixed time
 set -u -o pipefail
@@ -238,6 +238,14 @@ host() {
     ip -n "$name" route add default via "$lan"
 }
 
+forget() { # ROUTER: every mapping is gone, as after a power cut (an empty IPCTNL_MSG_CT_DELETE)
+    on "$1" "$PYTHON" -c 'import socket, struct
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+s.send(struct.pack("=IHHIIBBH", 20, 258, 5, 1, 0, 0, 0, 0))
+sys_error = struct.unpack("=i", s.recv(99)[16:20])[0]
+assert sys_error in (0, -2), sys_error'
+}
+
 # nat ROUTER TYPE: how UDP is mapped and filtered (RFC 4787's words in brackets).
 #   port      one mapping a socket, only those written to may answer  [EIM, APDF]
 #   keep      the same, and the port number stays                     [EIM, APDF]
@@ -250,6 +258,7 @@ nat() {
     local router=$1 type=$2 map='masquerade to :20000-29999' key='' value='' learn='' dnat=''
     local out='oifname "wan" meta l4proto udp'
     on "$router" nft flush ruleset
+    [ "$(on "$router" cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0)" = 0 ] || forget "$router"
     case $type in
     none) return ;;
     keep) map=masquerade ;;
