@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 
-#define START OV_SEC
+#define START (1000 * OV_SEC)
 
 const struct ov_pow wu_pow = {8, 0};
 const struct ov_mac wu_broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};

@@ -1,0 +1,586 @@
+#include "core/peer.h"
+
+#include "wire_up.h"
+
+#include "core/punch.h"
+#include "core/relay.h"
+
+static bool drop_all(void *arg, struct wu_packet *p)
+{
+    (void)arg;
+    (void)p;
+    return false;
+}
+
+static unsigned initiations(const struct wu *w, const struct wu_node *n)
+{
+    unsigned k = 0;
+
+    for (size_t i = 0; i < w->nlog; i++)
+        k += w->log[i]->src == n && w->log[i]->data[0] == OV_WIRE_INITIATION;
+    return k;
+}
+
+static void send_frame(struct wu_node *n, struct ov_peer *p)
+{
+    static const uint8_t msg[OV_MSG_FRAME_HEADER + 60] = {OV_MSG_FRAME};
+
+    ov_node_tick(n->n, n->w->now);
+    ov_peer_send(p, msg, sizeof msg, OV_SEND_FRAME);
+    wu_drain(n);
+}
+
+/* ---- the queue of a connecting peer ---- */
+
+static void test_queue_bounds(void **state)
+{
+    struct wu *w = wu_new(1);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *p = wu_know(a, b);
+    static uint8_t big[OV_QUEUE_BYTES + 1] = {OV_MSG_FRAME};
+
+    (void)state;
+    for (uint8_t i = 0; i < OV_QUEUE_MAX + 5; i++) {
+        uint8_t msg[2] = {0xee, i};
+        assert_int_equal(ov_peer_send(p, msg, sizeof msg, 0), OV_OK);
+    }
+    assert_int_equal(p->queued, OV_QUEUE_MAX);
+    assert_int_equal(p->queued_bytes, OV_QUEUE_MAX * 2);
+    assert_int_equal(wu_drops(a, QUEUE_FULL), 5);
+    assert_int_equal(p->queue->msg[1], 5); /* the oldest gave way */
+    /* Bytes are bounded too. */
+    assert_int_equal(ov_peer_send(p, big, sizeof big, 0), OV_EFULL);
+    assert_int_equal(wu_drops(a, QUEUE_FULL), 6);
+    assert_int_equal(p->queued, OV_QUEUE_MAX);
+    assert_int_equal(ov_peer_send(p, big, OV_QUEUE_BYTES, 0), OV_OK);
+    assert_int_equal(p->queued, 1);
+    assert_int_equal(p->queued_bytes, OV_QUEUE_BYTES);
+    assert_int_equal(ov_peer_send(p, big, 1000, 0), OV_OK);
+    assert_int_equal(p->queued, 1);
+    assert_int_equal(p->queued_bytes, 1000);
+    wu_free(w);
+}
+
+/* What waited goes out in order once there is a session, an empty message too. */
+static void test_queue_flushed(void **state)
+{
+    struct wu *w = wu_new(2);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *p = wu_know(a, b);
+
+    (void)state;
+    ov_peer_hint(p, &b->ep);
+    ov_peer_send(p, NULL, 0, 0);
+    for (int i = 0; i < 10; i++)
+        ov_peer_send(p, (uint8_t[]){0xee}, 1, 0);
+    wu_drain(a);
+    wu_run(w, OV_SEC);
+    assert_int_equal(p->queued, 0);
+    assert_null(p->queue);
+    assert_int_equal(wu_drops(b, MALFORMED_MESSAGE), 10); /* 0xee is no message: each arrived */
+    wu_free(w);
+}
+
+/* ---- handshakes ---- */
+
+static void test_handshake_retries_and_gives_up(void **state)
+{
+    struct wu *w = wu_new(3);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *p = wu_know(a, b);
+    ov_time began = w->now, last = 0, gap = 0;
+    size_t at = 0;
+
+    (void)state;
+    w->hook = drop_all;
+    ov_peer_hint(p, &b->ep);
+    ov_peer_send(p, (uint8_t[]){0xee}, 1, 0);
+    wu_drain(a);
+    wu_run(w, 120 * OV_SEC);
+    for (size_t i = 0; i < w->nlog; i++, at++) {
+        ov_time sent = w->log[i]->at - w->delay;
+        assert_int_equal(w->log[i]->data[0], OV_WIRE_INITIATION);
+        assert_int_equal(w->log[i]->len, OV_INITIATION_LEN);
+        if (i > 0 && i < 5) /* slower and slower, at first */
+            assert_true(sent - last > gap);
+        if (i > 0)
+            assert_in_range(sent - last, 250 * OV_MS, 6250 * OV_MS);
+        gap = i ? sent - last : 0;
+        last = sent;
+    }
+    assert_in_range(at, 15, 30);
+    assert_true(last < began + 90 * OV_SEC);
+    assert_false(p->hs_wanted);
+    assert_int_equal(p->queued, 0);
+    assert_int_equal(wu_drops(a, NO_PATH), 1); /* what waited */
+    /* Something to send starts it again. */
+    wu_log_clear(w);
+    w->hook = NULL;
+    ov_peer_send(p, (uint8_t[]){0xee}, 1, 0);
+    wu_drain(a);
+    wu_run(w, OV_SEC);
+    assert_true(ov_peer_up(p));
+    wu_free(w);
+}
+
+/* Roots and controllers are called for ever, at a slower pace. */
+static void test_kept_peer_is_called_for_ever(void **state)
+{
+    struct wu *w = wu_new(4);
+    struct wu_node *a = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+
+    (void)state;
+    w->hook = drop_all;
+    wu_root(a, root);
+    wu_run(w, 600 * OV_SEC);
+    wu_log_clear(w);
+    wu_run(w, 300 * OV_SEC);
+    assert_in_range(initiations(w, a), 300 * 4 / 75, 20);
+    w->hook = NULL;
+    wu_run(w, 20 * OV_SEC);
+    assert_true(ov_peer_up(wu_peer(a, root)));
+    wu_free(w);
+}
+
+/* A dead root costs next to nothing, however long it stays away, and its old keys are wiped. */
+static void test_long_dead_root(void **state)
+{
+    struct wu *w = wu_new(5);
+    struct wu_node *a = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+    unsigned turns = 0;
+
+    (void)state;
+    wu_root(a, root);
+    wu_run(w, 5 * OV_SEC);
+    assert_true(ov_peer_up(wu_peer(a, root)));
+    wu_crash(root);
+    wu_run(w, OV_WIPE_AFTER);
+    ov_time end = w->now + 60 * OV_SEC;
+    for (ov_time t; (t = ov_node_deadline(a->n)) <= end; turns++) {
+        assert_true(turns < 1000);
+        w->now = t > w->now ? t : w->now;
+        ov_node_tick(a->n, w->now);
+        wu_drain(a);
+    }
+    const struct ov_session *s = &wu_peer(a, root)->s;
+    assert_null(s->current);
+    assert_null(s->previous);
+    assert_null(s->next);
+    assert_true(wu_peer(a, root)->hs_wanted);
+    wu_restart(root);
+    wu_run(w, 30 * OV_SEC);
+    assert_true(ov_peer_up(wu_peer(a, root)));
+    wu_free(w);
+}
+
+/* Both call at the same moment: one session comes of it that works both ways. */
+static void test_crossing_handshakes(void **state)
+{
+    struct wu *w = wu_new(6);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *pa = wu_know(a, b), *pb = wu_know(b, a);
+
+    (void)state;
+    ov_peer_hint(pa, &b->ep);
+    ov_peer_hint(pb, &a->ep);
+    ov_peer_connect(pa);
+    ov_peer_connect(pb);
+    wu_run(w, OV_SEC);
+    assert_true(ov_peer_up(pa) && ov_peer_up(pb));
+    uint64_t rx = pa->rx_datagrams, tx = pb->rx_datagrams;
+    wu_message(a, b, (uint8_t[]){0xee}, 1);
+    wu_message(b, a, (uint8_t[]){0xee}, 1);
+    assert_true(pa->rx_datagrams > rx && pb->rx_datagrams > tx);
+    assert_int_equal(wu_drops(a, UNKNOWN_SESSION) + wu_drops(b, UNKNOWN_SESSION), 0);
+    assert_int_equal(wu_drops(a, AUTH) + wu_drops(b, AUTH), 0);
+    wu_free(w);
+}
+
+/* The answer under the new key comes another way than our response went, and no root is there: that
+ * the response arrived is proven, and nothing of the other place. */
+static void test_answer_from_elsewhere(void **state)
+{
+    struct wu *w = wu_new(7);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *p = wu_know(a, b);
+    static const struct ov_endpoint moved = {{4, {203, 0, 113, 9}}, 5000, 0};
+
+    (void)state;
+    ov_peer_hint(p, &b->ep);
+    ov_peer_connect(p);
+    while (!wu_sent(w, a, OV_WIRE_DATA))
+        wu_run(w, OV_MS);
+    wu_inject(b, &moved, wu_sent(w, a, OV_WIRE_DATA)->data, wu_sent(w, a, OV_WIRE_DATA)->len);
+    struct ov_peer *q = wu_peer(b, a);
+    assert_true(ov_peer_up(q));
+    int i = ov_paths_find(q->paths, 0, &a->ep), k = ov_paths_find(q->paths, 0, &moved);
+    assert_true(i >= 0 && k >= 0);
+    assert_int_equal(q->paths->p[i].state, OV_PATH_VALID);
+    assert_int_equal(q->paths->p[k].state, OV_PATH_TRYING);
+    assert_int_equal(q->paths->active, i);
+    wu_run(w, 15 * OV_SEC);
+    wu_message(a, b, (uint8_t[]){0xee}, 1);
+    assert_int_equal(wu_drops(b, MALFORMED_MESSAGE), 1);
+    assert_int_not_equal(q->paths->p[k].state, OV_PATH_VALID); /* never answered */
+    wu_free(w);
+}
+
+/* ---- silence ---- */
+
+struct silence {
+    struct wu *w;
+    struct wu_node *a, *b, *root;
+    struct ov_peer *p;
+};
+
+/* Two that talk directly, with a root to fall back to. */
+static struct silence talking(uint64_t seed)
+{
+    struct silence s = {.w = wu_new(seed)};
+
+    s.root = wu_node(s.w, OV_CAP_ROOT);
+    s.a = wu_node(s.w, 0);
+    s.b = wu_node(s.w, 0);
+    wu_root(s.a, s.root);
+    wu_root(s.b, s.root);
+    wu_run(s.w, OV_SEC);
+    wu_connect(s.a, s.b);
+    s.p = wu_peer(s.a, s.b);
+    send_frame(s.a, s.p);
+    wu_run(s.w, 3 * OV_SEC);
+    assert_true(s.p->paths->active >= 0);
+    return s;
+}
+
+/* Only the direct way is dead: root and relay live. */
+static bool no_direct(void *arg, struct wu_packet *p)
+{
+    const struct silence *s = arg;
+
+    return !(p->src == s->a && ov_endpoint_equal(&p->to, &s->b->ep)) &&
+           !(p->src == s->b && ov_endpoint_equal(&p->to, &s->a->ep));
+}
+
+static bool relayed(void *arg)
+{
+    const struct silence *s = arg;
+
+    return wu_sent(s->w, s->a, OV_WIRE_RELAY) != NULL;
+}
+
+static bool path_gone(void *arg)
+{
+    const struct silence *s = arg;
+
+    return s->p->paths->active == OV_PATH_RELAY;
+}
+
+static bool probed(void *arg)
+{
+    const struct silence *s = arg;
+
+    return wu_count_sent(s->w, s->a, &s->b->ep) > 1;
+}
+
+/* A path that falls silent while we send is doubted, covered by the relay, then dead. */
+static void test_doubt_cover_dead(void **state)
+{
+    struct silence s = talking(8);
+
+    (void)state;
+    s.w->hook = no_direct;
+    s.w->hook_arg = &s;
+    /* Not while a keepalive is about to be sent. */
+    s.p->keepalive_next = s.w->now + 15 * OV_SEC;
+    wu_log_clear(s.w);
+    ov_time began = s.w->now;
+    send_frame(s.a, s.p);
+    assert_true(wu_until(s.w, probed, &s, 10 * OV_SEC));
+    assert_int_equal(s.w->now - began, OV_PATH_DOUBT);
+    assert_null(wu_sent(s.w, s.a, OV_WIRE_RELAY));
+    /* Frames sent now go both ways, and arrive. */
+    assert_true(wu_until(s.w, relayed, &s, 10 * OV_SEC));
+    assert_in_range(s.w->now - began, OV_PATH_COVER, OV_PATH_COVER + 250 * OV_MS);
+    uint64_t heard = wu_peer(s.b, s.a)->rx_datagrams;
+    send_frame(s.a, s.p);
+    wu_run(s.w, 20 * OV_MS);
+    assert_true(wu_peer(s.b, s.a)->rx_datagrams > heard);
+    assert_true(wu_until(s.w, path_gone, &s, 10 * OV_SEC));
+    assert_in_range(s.w->now - began, OV_PATH_DEAD, OV_PATH_DEAD + 10 * OV_MS);
+    wu_free(s.w);
+}
+
+/* A path that answers again in time is not dead. */
+static void test_doubt_ends(void **state)
+{
+    struct silence s = talking(9);
+    int path = s.p->paths->active;
+
+    (void)state;
+    s.w->hook = no_direct;
+    s.w->hook_arg = &s;
+    send_frame(s.a, s.p);
+    wu_run(s.w, 3 * OV_SEC);
+    assert_int_not_equal(s.p->unanswered, 0);
+    s.w->hook = NULL;
+    wu_run(s.w, OV_SEC);
+    assert_int_equal(s.p->unanswered, 0);
+    assert_int_equal(s.p->unheard, 0);
+    wu_run(s.w, 5 * OV_SEC);
+    assert_int_equal(s.p->paths->active, path);
+    wu_free(s.w);
+}
+
+/* One that has lost its keys is called anew after OV_UNHEARD. */
+static void test_unheard_leads_to_handshake(void **state)
+{
+    struct wu *w = wu_new(10);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+
+    (void)state;
+    wu_connect(a, b);
+    wu_restart(b);
+    wu_log_clear(w);
+    ov_time began = w->now;
+    send_frame(a, wu_peer(a, b));
+    wu_run(w, OV_UNHEARD - OV_MS);
+    assert_null(wu_sent(w, a, OV_WIRE_INITIATION));
+    wu_run(w, 10 * OV_MS);
+    const struct wu_packet *i = wu_sent(w, a, OV_WIRE_INITIATION);
+    assert_non_null(i);
+    assert_int_equal(i->at - w->delay - began, OV_UNHEARD);
+    wu_run(w, OV_SEC);
+    wu_message(a, b, (uint8_t[]){0xee}, 1);
+    assert_int_equal(wu_drops(b, MALFORMED_MESSAGE), 1);
+    wu_free(w);
+}
+
+/* ---- keepalive, rekeying, forgetting ---- */
+
+static void test_keepalive(void **state)
+{
+    struct wu *w = wu_new(11);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+
+    (void)state;
+    wu_root(a, root);
+    wu_connect(a, b);
+    wu_run(w, 5 * OV_SEC);
+    wu_log_clear(w);
+    wu_run(w, 100 * OV_SEC);
+    /* The root about each 20 s; somebody we do not talk with, never. */
+    assert_in_range(wu_count_sent(w, a, &root->ep), 4, 6);
+    assert_int_equal(wu_count_sent(w, a, &b->ep), 0);
+    send_frame(a, wu_peer(a, b));
+    wu_run(w, 2 * OV_SEC);
+    wu_log_clear(w);
+    wu_run(w, 57 * OV_SEC);
+    unsigned n = wu_count_sent(w, a, &b->ep);
+    assert_in_range(n, 3, 16); /* path and path MTU, each 15 s */
+    wu_run(w, 10 * OV_SEC);
+    wu_log_clear(w);
+    wu_run(w, 40 * OV_SEC);
+    assert_int_equal(wu_count_sent(w, a, &b->ep), 0);
+    wu_free(w);
+}
+
+static void test_rekey(void **state)
+{
+    struct wu *w = wu_new(12);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+
+    (void)state;
+    wu_connect(a, b);
+    struct ov_peer *p = wu_peer(a, b);
+    uint32_t first = p->s.current->index.id;
+    for (int i = 0; i < 115; i++) {
+        send_frame(a, p);
+        wu_run(w, OV_SEC);
+    }
+    assert_int_equal(p->s.current->index.id, first);
+    for (int i = 0; i < 10; i++) {
+        send_frame(a, p);
+        wu_run(w, OV_SEC);
+    }
+    assert_int_not_equal(p->s.current->index.id, first);
+    assert_non_null(p->s.previous); /* for packets under way */
+    assert_int_equal(p->s.previous->index.id, first);
+    assert_int_equal(wu_drops(b, UNKNOWN_SESSION) + wu_drops(b, AUTH), 0);
+    wu_free(w);
+}
+
+/* Without traffic keys are refused after 180 s, wiped after 540 s, and the peer forgotten. */
+static void test_forget(void **state)
+{
+    struct wu *w = wu_new(13);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+
+    (void)state;
+    wu_connect(a, b);
+    ov_time began = w->now;
+    wu_run(w, OV_REJECT_AFTER);
+    ov_node_tick(a->n, w->now);
+    assert_false(ov_peer_up(wu_peer(a, b)));
+    assert_non_null(wu_peer(a, b)->s.current);
+    wu_run(w, OV_WIPE_AFTER - OV_REJECT_AFTER);
+    assert_null(wu_peer(a, b)->s.current);
+    assert_null(wu_peer(b, a)->s.current);
+    assert_int_equal(a->e->indices.len, 0);
+    wu_run(w, OV_PEER_FORGET - (w->now - began) - 2 * OV_SEC);
+    assert_non_null(wu_peer(a, b));
+    wu_run(w, 3 * OV_SEC);
+    assert_null(wu_peer(a, b));
+    assert_null(wu_peer(b, a));
+    assert_int_equal(a->e->by_key.len, 0);
+    wu_free(w);
+}
+
+/* ---- the table ---- */
+
+static void test_eviction(void **state)
+{
+    struct wu *w = wu_new(14);
+    struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 6});
+    struct wu_node *b = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+    struct ov_peer *p;
+
+    (void)state;
+    wu_root(a, root);
+    wu_connect(a, b);
+    for (ov_addr i = 1; i <= 50; i++) {
+        struct ov_identity id = wu_fake(w, 0x1000000000 + i);
+        ov_node_tick(a->n, w->now);
+        assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
+        assert_in_range(a->e->peers.len, 3, 6);
+        assert_int_equal(a->e->peers.len, a->e->by_key.len);
+        wu_run(w, 10 * OV_MS);
+    }
+    /* The kept one and the one with a session stay; of the rest, the last heard of. */
+    assert_non_null(wu_peer(a, root));
+    assert_non_null(wu_peer(a, b));
+    for (ov_addr i = 47; i <= 50; i++)
+        assert_non_null(ov_peer_find(a->e, 0x1000000000 + i));
+    wu_free(w);
+}
+
+/* When nobody can go, there is no room. */
+static void test_eviction_refused(void **state)
+{
+    struct wu *w = wu_new(15);
+    struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 2});
+    struct wu_node *b = wu_node(w, 0), *c = wu_node(w, 0);
+    struct ov_identity id = wu_fake(w, 0x1000000001);
+    struct ov_peer *p;
+
+    (void)state;
+    wu_connect(a, b);
+    wu_connect(a, c);
+    assert_int_equal(ov_peer_get(a->e, &id, &p), OV_EFULL);
+    assert_int_equal(wu_drops(a, TABLE_FULL), 1);
+    assert_int_equal(ov_peer_get(a->e, &a->id.pub, &p), OV_EINVAL);
+    /* A session that was not used for a while may go. */
+    wu_run(w, OV_PEER_ACTIVE + OV_SEC);
+    ov_node_tick(a->n, w->now);
+    assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
+    assert_int_equal(a->e->peers.len, 2);
+    wu_free(w);
+}
+
+static void test_hints(void **state)
+{
+    struct wu *w = wu_new(16);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct ov_peer *p = wu_know(a, b);
+
+    (void)state;
+    for (uint16_t i = 0; i < 10; i++) {
+        struct ov_endpoint ep = wu_endpoint(200, i);
+        ov_peer_hint(p, &ep);
+        ov_peer_hint(p, &ep);
+    }
+    assert_int_equal(p->nhints, OV_HINTS_MAX);
+    for (int i = 0; i < OV_HINTS_MAX; i++)
+        assert_int_equal(p->hints[i].port, 10 - OV_HINTS_MAX + i);
+    wu_free(w);
+}
+
+/* ---- network change ---- */
+
+static void test_network_changed(void **state)
+{
+    struct silence s = talking(17);
+    struct ov_peer *root = wu_peer(s.a, s.root);
+
+    (void)state;
+    wu_log_clear(s.w);
+    s.a->ep = wu_endpoint(99, 9999); /* we are elsewhere now */
+    ov_node_set_locals(s.a->n, &(struct ov_local){0, s.a->ep}, 1, s.w->now);
+    for (int i = 0; i < OV_PATHS_MAX; i++)
+        assert_int_equal(s.p->paths->p[i].state, OV_PATH_FREE);
+    assert_int_equal(s.p->paths->active, OV_PATH_RELAY);
+    wu_drain(s.a);
+    assert_non_null(wu_sent(s.w, s.a, OV_WIRE_INITIATION)); /* to the root, at once */
+    wu_run(s.w, OV_SEC);
+    assert_true(ov_peer_online(root));
+    assert_true(ov_endpoint_equal(&root->seen, &s.a->ep));
+    send_frame(s.a, s.p);
+    wu_run(s.w, 3 * OV_SEC);
+    assert_true(s.p->paths->active >= 0); /* punched anew */
+    struct ov_peer *q = wu_peer(s.b, s.a);
+    assert_true(ov_endpoint_equal(&q->paths->p[q->paths->active].remote, &s.a->ep));
+    /* The same list again is no change. */
+    wu_log_clear(s.w);
+    ov_node_set_locals(s.a->n, &(struct ov_local){0, s.a->ep}, 1, s.w->now);
+    wu_drain(s.a);
+    assert_true(s.p->paths->active >= 0);
+    assert_int_equal(s.w->nlog, 0);
+    wu_free(s.w);
+}
+
+/* ---- large messages ---- */
+
+static void test_fragmented(void **state)
+{
+    struct wu *w = wu_new(18);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    static uint8_t msg[OV_MESSAGE_MAX + 1] = {0xee};
+
+    (void)state;
+    wu_connect(a, b);
+    wu_log_clear(w);
+    wu_message(a, b, msg, OV_MESSAGE_MAX);
+    assert_int_equal(wu_drops(b, MALFORMED_MESSAGE), 1); /* arrived whole: 0xee is no message */
+    assert_int_equal(wu_drops(b, FRAGMENTS), 0);
+    assert_int_equal(b->e->reassembly_bytes, 0);
+    for (size_t i = 0; i < w->nlog; i++)
+        assert_true(w->log[i]->len <= OV_PATH_MTU_MIN);
+    assert_int_equal(ov_peer_send(wu_peer(a, b), msg, sizeof msg, 0), OV_EINVAL);
+    assert_int_equal(wu_drops(a, TOO_LARGE), 1);
+    wu_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_queue_bounds),
+        cmocka_unit_test(test_queue_flushed),
+        cmocka_unit_test(test_handshake_retries_and_gives_up),
+        cmocka_unit_test(test_kept_peer_is_called_for_ever),
+        cmocka_unit_test(test_long_dead_root),
+        cmocka_unit_test(test_crossing_handshakes),
+        cmocka_unit_test(test_answer_from_elsewhere),
+        cmocka_unit_test(test_doubt_cover_dead),
+        cmocka_unit_test(test_doubt_ends),
+        cmocka_unit_test(test_unheard_leads_to_handshake),
+        cmocka_unit_test(test_keepalive),
+        cmocka_unit_test(test_rekey),
+        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_eviction_refused),
+        cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_network_changed),
+        cmocka_unit_test(test_fragmented),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
