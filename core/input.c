@@ -525,9 +525,16 @@ static void on_who(struct arrival *a)
 {
     uint8_t out[OV_IAM_LEN];
     struct ov_iam iam = {.caps = a->e->caps, .id = a->e->id.pub};
-    if (!a->e->caps || ov_who_decode(a->d, a->len, &iam.nonce) != OV_OK ||
-        !ov_ratelimit_allow(a->e->who_sources, &a->via.ep.ip, a->e->now)) {
-        ov_drop(a->e, a->e->caps ? OV_DROP_LIMIT : OV_DROP_UNEXPECTED);
+    if (!a->e->caps) {
+        ov_drop(a->e, OV_DROP_UNEXPECTED);
+        return;
+    }
+    if (ov_who_decode(a->d, a->len, &iam.nonce) != OV_OK) {
+        ov_drop(a->e, OV_DROP_MALFORMED);
+        return;
+    }
+    if (!ov_ratelimit_allow(a->e->who_sources, &a->via.ep.ip, a->e->now)) {
+        ov_drop(a->e, OV_DROP_LIMIT);
         return;
     }
     ov_iam_encode(&iam, out);
