@@ -93,7 +93,7 @@ void ov_locate_whois(struct ov_engine *e, struct ov_peer *from, const struct ov_
     }
     for (int i = 0; i < m->n; i++) {
         const struct ov_peer *p = ov_peer_find(e, m->addrs[i]);
-        if (p)
+        if (p && !p->claimed)
             answer.ids[answer.n++] = p->id;
         else if (m->addrs[i] == e->id.pub.addr)
             answer.ids[answer.n++] = e->id.pub;

@@ -119,7 +119,8 @@ static int check_pin(struct ov_network *net, const struct ov_identity *id)
 {
     const struct ov_peer *p = ov_peer_find(net->o->e, id->addr);
     const struct ov_member *m = ov_member_find(net, id->addr);
-    if ((p && !ov_identity_equal(&p->id, id)) || (m && !ov_identity_equal(&m->cert.member, id))) {
+    if ((p && !p->claimed && !ov_identity_equal(&p->id, id)) ||
+        (m && !ov_identity_equal(&m->cert.member, id))) {
         ov_peer_conflict(net->o->e, id->addr);
         return OV_ECONFLICT;
     }
@@ -216,7 +217,7 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
         return;
     }
     take_groups(m, h);
-    if (!p->remember && ov_member_valid(net, m)) {
+    if (!p->remember && ov_member_valid(net, m) && ov_peer_prove(p)) {
         p->remember = true;
         ov_peer_persist(p);
     }

@@ -261,8 +261,8 @@ static bool reach_controller(struct ov_network *net)
         return true;
     }
     if (!net->controller.addr) {
-        const struct ov_peer *p = ov_peer_find(e, a);
-        if (p)
+        struct ov_peer *p = ov_peer_find(e, a);
+        if (p && ov_peer_prove(p))
             ov_network_controller(net, &p->id);
         else
             ov_locate_want(net->o->locate, a);

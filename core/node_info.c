@@ -11,7 +11,7 @@ struct ov_peer *ov_node_peer_for(struct ov_node *n, ov_addr a)
     struct ov_peer *p = ov_peer_find(&n->e, a);
     for (size_t i = 0; !p && i < n->o.n; i++) {
         const struct ov_member *m = ov_member_find(n->o.nets[i], a);
-        if (m && ov_peer_get(&n->e, &m->cert.member, &p) != OV_OK)
+        if (m && ov_peer_claim(&n->e, &m->cert.member, &p) != OV_OK)
             p = NULL;
     }
     return p;

@@ -86,6 +86,10 @@ int ov_peer_get(struct ov_engine *e, const struct ov_identity *id, struct ov_pee
     if (ov_identity_equal(id, &e->id.pub))
         return OV_EINVAL;
     struct ov_peer *p = ov_peer_find(e, id->addr);
+    if (p && p->claimed && !p->keep && !ov_identity_equal(&p->id, id)) {
+        ov_peer_forget(p); /* a certificate lied */
+        p = NULL;
+    }
     if (p ? !ov_identity_equal(&p->id, id) : id->addr == e->id.pub.addr) {
         ov_peer_conflict(e, id->addr);
         return OV_ECONFLICT;
@@ -98,8 +102,42 @@ int ov_peer_get(struct ov_engine *e, const struct ov_identity *id, struct ov_pee
         ov_drop(e, OV_DROP_TABLE_FULL);
         return OV_EFULL;
     }
+    p->claimed = false;
     *out = p;
     return OV_OK;
+}
+
+/* Does this identity prove the address it is said to have? */
+static bool proves(struct ov_engine *e, const struct ov_identity *id)
+{
+    struct ov_identity copy = *id;
+    return ov_bucket_take(&e->pow_checks, 1, e->now) &&
+           ov_identity_check(&copy, &e->pow) == OV_OK && copy.addr == id->addr;
+}
+
+int ov_peer_claim(struct ov_engine *e, const struct ov_identity *id, struct ov_peer **out)
+{
+    struct ov_peer *p = ov_peer_find(e, id->addr);
+    bool rival = p && !ov_identity_equal(&p->id, id);
+    if (p && !rival) {
+        *out = p;
+        return OV_OK;
+    }
+    if (rival && (!p->claimed || !proves(e, id))) {
+        ov_drop(e, OV_DROP_CONFLICT);
+        return OV_ECONFLICT;
+    }
+    int err = ov_peer_get(e, id, out);
+    if (err == OV_OK)
+        (*out)->claimed = !rival;
+    return err;
+}
+
+bool ov_peer_prove(struct ov_peer *p)
+{
+    if (p->claimed && proves(p->e, &p->id))
+        p->claimed = false;
+    return !p->claimed;
 }
 
 void ov_peer_drop_queue(struct ov_peer *p)

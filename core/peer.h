@@ -51,6 +51,7 @@ struct ov_peer {
     bool relay;    /* we use it as a relay: one of our roots that offers it */
     unsigned keep; /* how many want the connection kept */
     bool remember; /* worth persisting */
+    bool claimed;  /* only a certificate says that this key has the address: not proven here */
     struct ov_peer *keep_next;
 
     struct ov_session s;
@@ -93,6 +94,11 @@ struct ov_peer *ov_peer_by_key(const struct ov_engine *e, const struct ov_dh_pub
 /* The peer of a proven identity, made if need be (then an idle one may be evicted). OV_ECONFLICT:
  * another key is pinned for the address (counted, told); OV_EFULL; OV_EINVAL: ourselves. */
 OV_CHECK int ov_peer_get(struct ov_engine *e, const struct ov_identity *id, struct ov_peer **out);
+/* The same for an identity that some network's controller vouches for: it pins the address only
+ * until somebody proves to have it. */
+OV_CHECK int ov_peer_claim(struct ov_engine *e, const struct ov_identity *id, struct ov_peer **out);
+/* Has this key its address? Checks the proof of work of a claimed one. */
+bool ov_peer_prove(struct ov_peer *p);
 void ov_peer_forget(struct ov_peer *p);
 void ov_peer_conflict(struct ov_engine *e, ov_addr a);
 /* Keep connected, or not any more (counted). */

@@ -21,13 +21,8 @@ static bool fits_mtu(const struct ov_network *net, const struct ov_frame_info *f
 
 static struct ov_peer *peer_of(struct ov_network *net, const struct ov_member *m)
 {
-    struct ov_peer *p = ov_peer_find(net->o->e, m->cert.member.addr);
-    if (!p)
-        return ov_peer_get(net->o->e, &m->cert.member, &p) == OV_OK ? p : NULL;
-    if (ov_member_is(m, p))
-        return p;
-    ov_drop(net->o->e, OV_DROP_CONFLICT);
-    return NULL;
+    struct ov_peer *p;
+    return ov_peer_claim(net->o->e, &m->cert.member, &p) == OV_OK ? p : NULL;
 }
 
 void ov_switch_unicast(struct ov_network *net, struct ov_member *m, uint8_t *frame, size_t len)

@@ -160,6 +160,44 @@ static void test_second_key_for_an_address(void **state)
     wire_free(&w);
 }
 
+/* A controller that signs another node's address to a key of its choice takes neither that node's
+ * place nor that of the controller that this node is. */
+static void test_lying_certificate(void **state)
+{
+    struct wire w = {0};
+    struct host *a = wire_host(&w, 0), *v = wire_host(&w, OV_CAP_CONTROLLER);
+    struct ov_network *net = make_member(&w, a, 2, 0);
+    struct ov_identity_secret evil;
+    struct ov_identity lie;
+    size_t len;
+    (void)state;
+    wire_identity(7000, &evil);
+    lie = evil.pub;
+    lie.addr = v->addr;
+    know(net, &lie, 7, 0);
+    struct ov_mac theirs = ov_mac_derive(v->addr, the_net());
+    uint8_t *f = make_frame(&theirs, &net->mac, OV_ETH_IP4, ip4_from_7, 20, &len);
+    ov_switch_send(net, f, len);
+    wire_drain(&w, a);
+    assert_true(ov_identity_equal(&wire_peer(a, v)->id, &lie)); /* nobody else claims it yet */
+
+    ov_netid other = v->addr << 24 | 5;
+    assert_int_equal(ov_node_join(a->n, other, NULL, NULL, "a", w.now), OV_OK);
+    wire_drain(&w, a);
+    wire_run(&w, 3 * OV_SEC);
+    assert_int_equal(ov_network_find(&a->n->o, other)->controller.addr, 0);
+
+    connect_to(&w, v, a);
+    assert_true(ov_identity_equal(&wire_peer(a, v)->id, ov_node_identity(v->n)));
+    wire_run(&w, 3 * OV_SEC);
+    assert_true(
+        ov_identity_equal(&ov_network_find(&a->n->o, other)->controller, ov_node_identity(v->n)));
+    f = make_frame(&theirs, &net->mac, OV_ETH_IP4, ip4_from_7, 20, &len);
+    ov_switch_send(net, f, len);
+    assert_int_equal(drops(a, OV_DROP_CONFLICT), 1);
+    wire_free(&w);
+}
+
 /* A bridge may speak for MACs of its own network, not for another member's. */
 static void test_bridge_takes_no_members_mac(void **state)
 {
@@ -379,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_key_for_an_address),
+        cmocka_unit_test(test_lying_certificate),
         cmocka_unit_test(test_bridge_takes_no_members_mac),
         cmocka_unit_test(test_no_router_but_the_controllers),
         cmocka_unit_test(test_fragments_expire),
