@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_GAP OV_SEC
-
 struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a)
 {
     return ov_map_get(&net->members, ov_key_u64(a));
@@ -185,7 +183,7 @@ void ov_member_hello(struct ov_network *net, struct ov_peer *p, bool want_reply)
 
 void ov_member_ask(struct ov_network *net, struct ov_peer *p)
 {
-    if (ov_bucket_take(&p->control, 20, net->o->e->now)) /* about once a second */
+    if (ov_bucket_take(&p->asks, 1, net->o->e->now))
         ov_member_hello(net, p, true);
 }
 

@@ -26,9 +26,8 @@
 /* Another member, as its certificate tells. */
 struct ov_member {
     struct ov_cert cert;
-    ov_time heard;       /* last certificate, hello or frame */
-    ov_wall hello_ts;    /* timestamp of the certificate of ours that it was last sent */
-    ov_time hello_asked; /* when we last asked for its certificate */
+    ov_time heard;    /* last certificate, hello or frame */
+    ov_wall hello_ts; /* timestamp of the certificate of ours that it was last sent */
     uint8_t ngroups;
     struct ov_mac *groups; /* it told us; NULL: not told */
 };

@@ -9,6 +9,8 @@
 #define CHALLENGE_BURST  10
 #define CONTROL_RATE     20 /* requests a second that cost us work */
 #define CONTROL_BURST    60
+#define ASK_RATE         1
+#define ASK_BURST        3
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
 #define RESTORE_CALLS    16
 
@@ -66,6 +68,7 @@ static struct ov_peer *new_peer(struct ov_engine *e, const struct ov_identity *i
     ov_timer_init(&p->timer, ov_peer_service, p);
     ov_bucket_init(&p->challenges, CHALLENGE_RATE, CHALLENGE_BURST, e->now);
     ov_bucket_init(&p->control, CONTROL_RATE, CONTROL_BURST, e->now);
+    ov_bucket_init(&p->asks, ASK_RATE, ASK_BURST, e->now);
     p->last_rx = e->now;
     if (ov_timers_reserve(&e->timers, e->peers.len + 64) != OV_OK ||
         ov_map_put(&e->peers, ov_key_u64(id->addr), p) != OV_OK) {

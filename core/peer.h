@@ -84,6 +84,7 @@ struct ov_peer {
     bool relay_bucket_ready;
     struct ov_bucket challenges; /* endpoints it turned up at that we may probe */
     struct ov_bucket control;    /* requests of it that cost us something */
+    struct ov_bucket asks;       /* questions of ours for its certificate */
     struct ov_endpoint seen;     /* how it sees us (roots) */
     void *upper;                 /* rank 4 */
 };
