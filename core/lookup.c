@@ -181,16 +181,17 @@ void ov_lookup_member(struct ov_network *net, ov_addr a, const uint8_t *frame, s
 
 /* ---- answers ---- */
 
-/* No directory knows who has this IP: perhaps somebody behind a bridge does. */
+/* No directory knows who this is: perhaps somebody behind a bridge. */
 static void try_others(struct ov_network *net, struct ov_lookup *l)
 {
     struct ov_held held = l->held;
     struct ov_queued *q;
-    if (l->key.kind != OV_LOOKUP_IP)
-        return;
     memset(&l->held, 0, sizeof l->held);
     while ((q = ov_held_take(&held)) != NULL) {
-        ov_multicast_unresolved(net, q->msg + OV_MSG_FRAME_HEADER, q->len);
+        if (l->key.kind == OV_LOOKUP_IP)
+            ov_multicast_unresolved(net, q->msg + OV_MSG_FRAME_HEADER, q->len);
+        else
+            ov_multicast_bridges(net, q->msg + OV_MSG_FRAME_HEADER, q->len);
         free(q);
     }
 }
@@ -198,7 +199,6 @@ static void try_others(struct ov_network *net, struct ov_lookup *l)
 static void give_up(struct ov_network *net, struct ov_lookup *l)
 {
     try_others(net, l);
-    count_held(net, l, OV_DROP_NO_DESTINATION);
     finish(l);
 }
 
@@ -237,7 +237,7 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
                                              : member->cert.member.addr == l->key.member);
     if (fits)
         resolved(net, l, member);
-    else
+    else if (l->key.kind == OV_LOOKUP_IP)
         try_others(net, l);
 }
 
