@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define REVOKED_MAX 256
+#define SILENT      (500 * OV_MS) /* a controller that owes an answer for so long is asked last */
 #define NETS_SHARE  16 /* with so many networks, a controller's new ones crowd out its own */
 
 struct entry {
@@ -379,17 +380,21 @@ bool ov_directory_is(const struct ov_network *net, const struct ov_peer *p)
 struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bool *self)
 {
     struct ov_engine *e = net->o->e;
-    struct ov_peer *list[1 + 16];
+    struct ov_peer *list[2 + 16];
     unsigned n = 0;
     bool own = net->o->directory && net->controller.addr == e->id.pub.addr;
     *self = own && nth == 0;
     if (own)
         list[n++] = NULL;
-    if (net->controller_peer && ov_peer_up(net->controller_peer) && !net->controller_peer->unheard)
-        list[n++] = net->controller_peer;
+    struct ov_peer *c = net->controller_peer;
+    bool up = c && ov_peer_up(c), silent = up && c->unheard && e->now - c->unheard >= SILENT;
+    if (up && !silent)
+        list[n++] = c;
     for (struct ov_peer *p = e->keep; p && n < 16; p = p->keep_next)
         if (p != net->controller_peer && (p->caps & OV_CAP_ROOT) && ov_peer_up(p))
             list[n++] = p;
+    if (silent) /* the last resort: the next packet may show that it is there */
+        list[n++] = c;
     if (n == 0)
         return NULL;
     if (own && nth % n == 0)
