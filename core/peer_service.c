@@ -94,17 +94,31 @@ void ov_peer_lost(struct ov_peer *p)
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
+/* Every path has to be proven anew. Meanwhile the relay carries what there is; where there is none
+ * the chosen path goes on, in doubt: a root must not be deaf and dumb to all its nodes because it
+ * got one more address. */
 void ov_peer_network_changed(struct ov_peer *p)
 {
     ov_time now = p->e->now;
     if (!p->paths)
         return;
-    for (int i = 0; i < OV_PATHS_MAX; i++)
-        if (p->paths->p[i].state != OV_PATH_FREE)
+    bool alone = ov_peer_up(p) && p->paths->active >= 0 && !ov_peer_relay_for(p);
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        struct ov_path *path = &p->paths->p[i];
+        bool keep = alone && i == p->paths->active;
+        if (path->state == OV_PATH_TRYING || (path->state == OV_PATH_VALID && !ov_peer_up(p)))
             ov_path_remove(p->paths, i);
-    p->paths->active = OV_PATH_RELAY;
-    p->paths->since = now;
-    p->unanswered = 0;
+        if (path->state != OV_PATH_VALID)
+            continue;
+        path->state = keep ? OV_PATH_VALID : OV_PATH_TRYING;
+        ov_path_schedule(path, now, 0);
+    }
+    if (!alone) {
+        p->paths->active = OV_PATH_RELAY;
+        p->paths->since = now;
+    }
+    p->unanswered = alone ? now : 0;
+    ov_peer_wake(p, now);
     ov_punch_reset(p);
     memset(&p->seen, 0, sizeof p->seen); /* as it was there */
     if (p->keep) {
@@ -324,7 +338,8 @@ static void keepalive_probes(struct ov_peer *p)
     ov_peer_probe(p, ps->active, 0, 0);
     if (p->keep && !p->unheard)
         p->unheard = now;
-    /* The rest is for peers in use, not for those that only were: idle traffic costs people money. */
+    /* The rest is for peers in use, not for those that only were: idle traffic costs people money.
+     */
     if (!p->last_frame || now - p->last_frame >= OV_KEEPALIVE_PEER)
         return;
     for (int i = 0; i < OV_PATHS_MAX; i++)

@@ -32,7 +32,7 @@ struct host {
     bool cut;                                 /* nothing gets in or out */
     bool asleep;                              /* no ticks */
     uint64_t ticks, sent, sent_bytes, strays; /* strays: sent to where nobody can be */
-    uint64_t random;
+    uint64_t random, pongs;
 };
 
 struct wire {
@@ -87,6 +87,8 @@ static inline void wire_drain(struct wire *w, struct host *h)
 {
     struct ov_output o;
     while (ov_node_pull(h->n, &o)) {
+        if (o.kind == OV_OUT_EVENT && o.event.kind == OV_EVENT_PONG && o.event.rtt)
+            h->pongs++;
         if (o.kind != OV_OUT_DATAGRAMS)
             continue;
         const struct ov_out_datagrams *d = &o.datagrams;

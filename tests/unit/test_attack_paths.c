@@ -173,6 +173,37 @@ static void test_link_down_and_up(void **state)
     wire_free(&w);
 }
 
+/* One more address of a root's does not cut off the nodes that use it, nor does it ours. */
+static void test_one_more_address(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0), *b = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_root(&w, b, root);
+    wire_run(&w, 5 * OV_SEC);
+    for (uint64_t i = 0; i < 3; i++) {
+        struct host *who = &w.h[i];
+        struct ov_local local[2] = {{.ep = who->ep[0]}, {.ep = wire_ep(7, (uint8_t)i, 4000)}};
+        ov_node_set_locals(who->n, local, 1, w.now);
+        wire_drain(&w, who);
+        assert_int_equal(ov_node_ping(a->n, b->addr, 10 + i, w.now), OV_OK);
+        wire_drain(&w, a);
+        wire_run(&w, 8 * OV_SEC);
+        ov_node_set_locals(who->n, local, 2, w.now);
+        wire_drain(&w, who);
+        uint64_t before = a->pongs;
+        assert_int_equal(ov_node_ping(a->n, b->addr, 20 + i, w.now), OV_OK);
+        wire_drain(&w, a);
+        wire_run(&w, 200 * OV_MS);
+        assert_int_equal(a->pongs, before + 1);
+        wire_run(&w, 10 * OV_SEC);
+        assert_true(wire_peer(root, a)->paths->active >= 0);
+        assert_true(wire_peer(root, b)->paths->active >= 0);
+    }
+    wire_free(&w);
+}
+
 /* An idle day with a root stays under two megabytes in both directions together. */
 static void test_idle_day(void **state)
 {
@@ -200,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_long_pause),
         cmocka_unit_test(test_root_with_two_names),
         cmocka_unit_test(test_link_down_and_up),
+        cmocka_unit_test(test_one_more_address),
         cmocka_unit_test(test_idle_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
