@@ -349,6 +349,15 @@ static void keepalive_probes(struct ov_peer *p)
         ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
 }
 
+/* Did the other side's keepalive, and our answer to it, do for both? Not while frames flow: then
+ * our own probes measure. */
+static bool kept_alive(const struct ov_peer *p)
+{
+    ov_time now = p->e->now;
+    return p->paths->active >= 0 && now - p->last_frame >= OV_KEEPALIVE_PEER &&
+           now - p->paths->p[p->paths->active].last_rx < OV_KEEPALIVE_PEER / 2;
+}
+
 static void service_keepalive(struct ov_peer *p, ov_time *next)
 {
     ov_time now = p->e->now;
@@ -359,7 +368,8 @@ static void service_keepalive(struct ov_peer *p, ov_time *next)
         ov_peer_rehandshake(p);
     if (now >= p->keepalive_next) {
         ov_time gap = active ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT;
-        keepalive_probes(p);
+        if (p->keep || !kept_alive(p))
+            keepalive_probes(p);
         p->keepalive_next = now + gap * 9 / 10 +
                             ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
     }
