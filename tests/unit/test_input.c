@@ -456,7 +456,8 @@ static void test_no_proof_of_work(void **state)
     wu_free(w);
 }
 
-/* The same X25519 key with another signing key is another identity: refused. */
+/* The same X25519 key with another signing key is another identity, with an address of its own to
+ * prove: the one we know is left alone. */
 static void test_second_key(void **state)
 {
     struct wu *w = wu_new(13);
@@ -468,10 +469,12 @@ static void test_second_key(void **state)
     a->e->id.pub.sign.b[0] ^= 1;
     make_initiation(w, a, n, msg);
     wu_inject(n, &a->ep, msg, sizeof msg);
-    assert_int_equal(wu_drops(n, CONFLICT), 1);
-    assert_int_equal(n->events[OV_EVENT_CONFLICT], 1);
-    assert_int_equal(n->last[OV_EVENT_CONFLICT].addr, a->addr);
+    assert_int_equal(n->events[OV_EVENT_CONFLICT], 0);
+    assert_int_equal(n->e->peers.len, 2);
     assert_true(ov_peer_up(wu_peer(n, a)));
+    assert_null(wu_peer(n, a)->s.next);
+    a->e->id.pub.sign.b[0] ^= 1;
+    assert_true(ov_identity_equal(&wu_peer(n, a)->id, &a->e->id.pub));
     wu_free(w);
 }
 
