@@ -2,9 +2,11 @@
 
 #include "core/bytes.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define TITLE     "ovpn identity v"
 #define FILE_MAX  512
@@ -99,12 +101,25 @@ out:
     return err;
 }
 
+/* A backup put back is often readable by all: a secret is not left so. */
+static int make_private(const char *path, char why[OV_WHY_MAX])
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0 || chmod(path, 0600) == 0)
+        return OV_OK; /* what is not there is for reading to tell */
+    snprintf(why, OV_WHY_MAX, "%.100s can be read by others, and that cannot be changed: %s", path,
+             strerror(errno));
+    return OV_EPERM;
+}
+
 int ov_identity_file_load(const char *dir, const struct ov_pow *pow, struct ov_identity_secret *out,
                           char why[OV_WHY_MAX])
 {
     char path[OV_PATH_MAX], text[FILE_MAX];
     size_t len = 0;
     int err = ov_path_join(path, dir, OV_IDENTITY_SECRET_FILE, why);
+    if (err == OV_OK)
+        err = make_private(path, why);
     if (err == OV_OK)
         err = ov_file_read(path, text, sizeof(text), &len, why);
     if (err == OV_OK && strlen(text) != len)

@@ -5,6 +5,7 @@
 
 #define ASK_FIRST (500 * OV_MS)
 #define ASK_MAX   (30 * OV_SEC)
+#define LOOK      (5 * OV_SEC) /* how often a server is looked at that was well the last time */
 
 static void service(void *arg, ov_time now);
 
@@ -76,15 +77,24 @@ static void ask(struct ov_roots *rs, struct ov_root *r)
     }
 }
 
+/* Nobody whom we know is there: perhaps somebody else is, and people should be told. */
+static bool silent(const struct ov_peer *p, ov_time now)
+{
+    return !ov_peer_up(p) || (p->unheard && now - p->unheard >= OV_UNHEARD);
+}
+
 static void service(void *arg, ov_time now)
 {
     struct ov_roots *rs = arg;
     ov_time next = OV_NEVER;
     for (int i = 0; i < OV_ROOTS_MAX; i++) {
         struct ov_root *r = &rs->root[i];
-        if (!r->host[0] || r->peer || !r->nendpoints)
+        if (!r->host[0] || !r->nendpoints)
             continue;
-        if (now >= r->next) {
+        if (now >= r->next && r->peer && !silent(r->peer, now)) {
+            r->tries = 0;
+            r->next = now + LOOK;
+        } else if (now >= r->next) {
             ov_time gap = r->tries > 6 ? ASK_MAX : ASK_FIRST << r->tries;
             ask(rs, r);
             r->next = now + (gap > ASK_MAX ? ASK_MAX : gap);
@@ -116,9 +126,22 @@ static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_ident
     if (ov_peer_up(p))
         p->relay = (p->caps & OV_CAP_ROOT) != 0;
     ov_peer_keep(p);
+    r->next = rs->o->e->now + LOOK;
+    ov_timer_start(&rs->o->e->timers, &rs->timer, rs->o->e->now);
     tell(rs, r);
     for (size_t i = 0; i < rs->o->n; i++)
         ov_network_controller(rs->o->nets[i], id);
+}
+
+/* `id` answers where a server of ours is silent. Nothing follows from it but what people are told:
+ * who we know stays pinned. */
+static void met(struct ov_roots *rs, struct ov_root *r, const struct ov_identity *id)
+{
+    bool mismatch = !ov_identity_equal(&r->peer->id, id);
+    if (r->mismatch == mismatch)
+        return;
+    r->mismatch = mismatch;
+    tell(rs, r);
 }
 
 int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const struct ov_identity *id,
@@ -167,7 +190,7 @@ void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov
     for (int i = 0; i < OV_ROOTS_MAX; i++) {
         struct ov_root *r = &rs->root[i];
         bool asked = false;
-        if (!r->host[0] || r->peer || r->nonce != iam->nonce)
+        if (!r->host[0] || r->nonce != iam->nonce)
             continue;
         for (int k = 0; k < r->nendpoints; k++)
             asked |= ov_endpoint_equal(&r->endpoints[k], from);
@@ -177,7 +200,10 @@ void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov
             ov_drop(e, OV_DROP_BAD_IDENTITY);
             return;
         }
-        settle(rs, r, &id);
+        if (r->peer)
+            met(rs, r, &id);
+        else
+            settle(rs, r, &id);
         return;
     }
     ov_drop(e, OV_DROP_UNEXPECTED);
@@ -189,6 +215,7 @@ bool ov_roots_session(struct ov_roots *rs, struct ov_peer *p)
         if (rs->root[i].peer != p)
             continue;
         p->relay = (p->caps & OV_CAP_ROOT) != 0;
+        rs->root[i].mismatch = false;
         tell(rs, &rs->root[i]);
         return true;
     }
