@@ -276,6 +276,7 @@ void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const 
     }
     if (!remember_revoked(net, &r))
         return;
+    ov_network_persist(net); /* or a restart would let it in again */
     flood(net, from, blob);
     if (r.member == e->id.pub.addr) {
         if (net->cert.netid && net->cert.timestamp <= r.timestamp)

@@ -17,7 +17,7 @@
 #define ANNOUNCE_EVERY (240 * OV_SEC)
 #define ANNOUNCE_AGAIN 2 /* repeats after 1 and 4 s: nobody acknowledges, and a line may lose */
 #define MULTICAST_RATE 2000000ull /* replicated bytes a second */
-#define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512)
+#define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX)
 
 const char *ov_net_state_text(enum ov_net_state s)
 {
@@ -51,16 +51,17 @@ void ov_network_wake(struct ov_network *net, ov_time when)
 
 /* ---- persistence ---- */
 
-/* {u8 version=1, identity 72 of the controller or zeroes, u8 secret length, secret, text host name,
- * text member name, u8 status, u16 + configuration blob, u16 + certificate blob} */
-static void persist(struct ov_network *net)
+/* {u8 version=2, identity 72 of the controller or zeroes, u8 secret length, secret, text host name,
+ * text member name, u8 status, u16 + configuration blob, u16 + certificate blob, u16 n, (u40
+ * member, u64 revoked until) x n}; version 1 ends before n. */
+void ov_network_persist(struct ov_network *net)
 {
     uint8_t buf[PERSIST_MAX], id[OV_IDENTITY_LEN] = {0};
     struct ov_writer w;
     if (net->controller.addr)
         ov_identity_encode(&net->controller, id);
     ov_writer_init(&w, buf, sizeof buf);
-    ov_writer_u8(&w, 1);
+    ov_writer_u8(&w, 2);
     ov_writer_bytes(&w, id, sizeof id);
     ov_writer_u8(&w, net->has_secret ? sizeof net->secret : 0);
     ov_writer_bytes(&w, net->secret, net->has_secret ? sizeof net->secret : 0);
@@ -71,6 +72,11 @@ static void persist(struct ov_network *net)
     ov_writer_bytes(&w, net->config_blob, net->config_len);
     ov_writer_u16(&w, (uint16_t)net->cert_len);
     ov_writer_bytes(&w, net->cert_blob, net->cert_len);
+    ov_writer_u16(&w, (uint16_t)net->nrevoked);
+    for (size_t i = 0; i < net->nrevoked; i++) {
+        ov_writer_u40(&w, net->revoked[i].addr);
+        ov_writer_u64(&w, net->revoked[i].timestamp);
+    }
     ov_persist(net->o->e, OV_PERSIST_NETWORK, net->id, buf, w.len);
     ov_wipe(buf, sizeof buf);
 }
@@ -158,7 +164,7 @@ void ov_network_refuse(struct ov_network *net, enum ov_net_status status)
     ov_lookup_clear(net);
     net->request_next = net->o->e->now + ASK_MAX;
     ov_network_wake(net, net->request_next);
-    persist(net);
+    ov_network_persist(net);
     ov_network_changed(net);
 }
 
@@ -183,7 +189,7 @@ static void admitted(struct ov_network *net, const struct ov_msg_net_reply *m)
     net->request_tries = 0;
     net->request_next = net->o->e->now + refresh_gap(net);
     become_ready(net);
-    persist(net);
+    ov_network_persist(net);
     ov_network_changed(net);
     net->o->roots_changed(net->o->arg);
 }
@@ -307,7 +313,7 @@ void ov_network_controller(struct ov_network *net, const struct ov_identity *id)
         net->state = OV_NET_STATE_ASKING;
     net->request_next = net->o->e->now;
     ov_network_wake(net, net->request_next);
-    persist(net);
+    ov_network_persist(net);
     ov_network_changed(net);
 }
 
@@ -422,7 +428,7 @@ int ov_network_join(struct ov_overlay *o, ov_netid id, const struct ov_identity 
         net->request_next = o->e->now;
         ov_network_wake(net, o->e->now);
     }
-    persist(net);
+    ov_network_persist(net);
     ov_network_changed(net);
     return err;
 }
@@ -444,7 +450,11 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     const uint8_t *config = ov_reader_take(&r, nconfig);
     uint16_t ncert = ov_reader_u16(&r);
     const uint8_t *cert = ov_reader_take(&r, ncert);
-    if (!ov_reader_done(&r) || version != 1 || (nsecret && nsecret != OV_INVITE_SECRET_LEN))
+    uint16_t nrevoked = version == 2 ? ov_reader_u16(&r) : 0;
+    struct ov_reader revoked = r;
+    ov_reader_take(&r, (size_t)nrevoked * 13);
+    if (!ov_reader_done(&r) || version < 1 || version > 2 || nrevoked > OV_REVOKED_MAX ||
+        (nsecret && nsecret != OV_INVITE_SECRET_LEN))
         return OV_EINVAL;
     static const uint8_t none[OV_IDENTITY_LEN];
     bool known = memcmp(raw, none, sizeof none) != 0;
@@ -458,6 +468,10 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     struct ov_network *net = ov_network_find(o, id);
     memcpy(net->member_name, name, sizeof name);
     net->status = (enum ov_net_status)status;
+    for (net->nrevoked = 0; net->nrevoked < nrevoked; net->nrevoked++) {
+        net->revoked[net->nrevoked].addr = ov_reader_u40(&revoked);
+        net->revoked[net->nrevoked].timestamp = ov_reader_u64(&revoked);
+    }
     if (known)
         net->controller = controller; /* also when it is us */
     if (nconfig && take_config(net, config, nconfig) != OV_OK)
@@ -469,7 +483,7 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
         o->roots_changed(o->arg);
         ov_network_changed(net);
     }
-    persist(net); /* join stored it without its blobs */
+    ov_network_persist(net); /* join stored it without its blobs */
     return OV_OK;
 }
 

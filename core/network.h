@@ -136,6 +136,7 @@ void ov_network_controller(struct ov_network *net, const struct ov_identity *id)
 void ov_network_reply(struct ov_network *net, const struct ov_msg_net_reply *m);
 /* A peer of ours (controller, root) has a session again; `fresh`: it may have forgotten us. */
 void ov_network_session(struct ov_network *net, struct ov_peer *p, bool fresh);
+void ov_network_persist(struct ov_network *net);
 void ov_network_wake(struct ov_network *net, ov_time when);
 void ov_network_changed(struct ov_network *net); /* tell the edge */
 /* We lost our membership. */

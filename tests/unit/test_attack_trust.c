@@ -198,6 +198,44 @@ static void test_lying_certificate(void **state)
     wire_free(&w);
 }
 
+/* A node that is restarted still knows who was removed. */
+static void test_restart_keeps_revocations(void **state)
+{
+    struct wire w = {0};
+    struct host *a = wire_host(&w, 0), *again = wire_host(&w, 0);
+    struct ov_network *net = make_member(&w, a, 2, 0);
+    struct ov_identity_secret removed;
+    struct ov_revocation r = {.netid = the_net(), .timestamp = NOW_WALL};
+    uint8_t blob[OV_REVOCATION_LEN], cert[OV_CERT_MAX], stored[16384];
+    struct ov_output o;
+    size_t len = 0;
+    (void)state;
+    wire_identity(7000, &removed);
+    know(net, &removed.pub, 7, 0);
+    r.member = removed.pub.addr;
+    ov_revocation_issue(&r, &controller, blob);
+    ov_member_revoke(net, NULL, blob, sizeof blob);
+    assert_null(ov_member_find(net, removed.pub.addr));
+    while (ov_node_pull(a->n, &o))
+        if (o.kind == OV_OUT_PERSIST && o.persist.kind == OV_PERSIST_NETWORK) {
+            len = o.persist.len;
+            memcpy(stored, o.persist.data, len);
+        }
+    assert_true(len > 0);
+    /* The same host again: it has to be the same node, for its certificate. */
+    again->n->e.id = a->n->e.id;
+    assert_int_equal(
+        ov_node_restore(again->n, OV_PERSIST_NETWORK, the_net(), stored, len - 1, w.now),
+        OV_EINVAL);
+    assert_int_equal(ov_node_restore(again->n, OV_PERSIST_NETWORK, the_net(), stored, len, w.now),
+                     OV_OK);
+    net = ov_network_find(&again->n->o, the_net());
+    assert_true(ov_network_ready(net));
+    len = make_cert(&removed.pub, 7, 0, cert);
+    assert_int_equal(ov_member_accept(net, cert, len, NULL), OV_EEXPIRED);
+    wire_free(&w);
+}
+
 /* A bridge may speak for MACs of its own network, not for another member's. */
 static void test_bridge_takes_no_members_mac(void **state)
 {
@@ -418,6 +456,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_key_for_an_address),
         cmocka_unit_test(test_lying_certificate),
+        cmocka_unit_test(test_restart_keeps_revocations),
         cmocka_unit_test(test_bridge_takes_no_members_mac),
         cmocka_unit_test(test_no_router_but_the_controllers),
         cmocka_unit_test(test_fragments_expire),
