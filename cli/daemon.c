@@ -34,7 +34,8 @@ static ov_time read_clock(clockid_t id)
     return (ov_time)ts.tv_sec * OV_SEC + (ov_time)ts.tv_nsec;
 }
 
-/* The boot-time clock goes on while the host sleeps, the monotonic one does not. */
+/* The boot-time clock goes on while the host sleeps, the monotonic one does not. The engine lives by
+ * the former: its peers' keys grew old meanwhile, and so must ours. */
 ov_time ov_daemon_now(struct ov_daemon *d)
 {
     ov_time now = read_clock(CLOCK_MONOTONIC), boot = read_clock(CLOCK_BOOTTIME);
@@ -42,7 +43,7 @@ ov_time ov_daemon_now(struct ov_daemon *d)
     if (slept > d->slept + SLEPT_MIN)
         d->woke = true;
     d->slept = slept;
-    return now > 0 ? now : 1;
+    return boot > 0 ? boot : 1;
 }
 
 ov_wall ov_daemon_wall(void)
