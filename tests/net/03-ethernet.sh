@@ -13,7 +13,7 @@ check "no address conflict: nobody else answers" test "$(on alice ip neigh show 
 B6=$(ip6 bob)
 check "IPv6: each member has an RFC 4193 address" grep -q '^fd' <<<"$B6"
 check "ND: ping -6 to it" within 3 on alice ping -6 -q -c 1 -W 0.5 "$B6"
-LL=$(on bob ip -6 -j addr show dev "$DB" scope link | jq -r '[.[].addr_info[]?.local][0]')
+LL=$(on bob ip -6 -j addr show dev "$DB" scope link | jq -r '[.[].addr_info[].local | select(.)][0]')
 check "ND: ping -6 to the link-local address" within 3 on alice ping -6 -q -c 1 -W 0.5 "$LL%$DA"
 
 check "UDP to 255.255.255.255" eval 'receive bob udp-recv 6112 "game here?" 5 && wire alice udp-send 255.255.255.255 6112 "game here?" "$DA" && received'
