@@ -183,6 +183,27 @@ static ov_wall revoked_until(const struct dirnet *n, ov_addr a)
 
 /* ---- serving ---- */
 
+static bool alive(const struct ov_directory *d, const struct entry *x)
+{
+    if (x->addr == d->e->id.pub.addr)
+        return true;
+    const struct ov_peer *p = ov_peer_find(d->e, x->addr);
+    return p && p->s.current && d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
+}
+
+/* All places are taken: a member that is not there any more gives way. False: all are. */
+static bool evict_member(struct ov_directory *d)
+{
+    struct dirnet *n;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
+        for (size_t i = 0; i < n->n; i++)
+            if (!alive(d, n->sorted[i])) {
+                remove_entry(d, n, n->sorted[i]->addr);
+                return true;
+            }
+    return false;
+}
+
 static struct entry *make_entry(const struct ov_cert *c, const struct ov_msg_announce *m)
 {
     struct entry *x = malloc(sizeof *x + m->ngroups * sizeof x->groups[0]);
@@ -213,9 +234,13 @@ static bool insert(struct ov_directory *d, struct dirnet *n, struct entry *x)
     n->n++;
     d->members++;
     n->version++;
-    for (int k = 0; k < x->cert.naddrs; k++)
+    for (int k = 0; k < x->cert.naddrs; k++) {
+        const struct entry *other = ov_map_get(&n->ips, ov_key_ip(&x->cert.addrs[k].ip));
+        if (other && other->cert.timestamp > x->cert.timestamp)
+            continue; /* was given to somebody else since */
         if (ov_map_put(&n->ips, ov_key_ip(&x->cert.addrs[k].ip), x) != OV_OK)
             ov_drop(d->e, OV_DROP_TABLE_FULL);
+    }
     return true;
 }
 
@@ -246,7 +271,7 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
     struct entry *old = find(n, c.member.addr);
     if (old && (same_entry(old, m) || c.timestamp < old->cert.timestamp))
         return;
-    if (!old && d->members >= OV_DIRECTORY_MEMBERS) {
+    if (!old && d->members >= OV_DIRECTORY_MEMBERS && !evict_member(d)) {
         ov_drop(e, OV_DROP_TABLE_FULL);
         return;
     }
@@ -290,14 +315,6 @@ put:
     const struct entry *x = find(n, r.member);
     if (x && x->cert.timestamp <= r.timestamp)
         remove_entry(d, n, r.member);
-}
-
-static bool alive(const struct ov_directory *d, const struct entry *x)
-{
-    if (x->addr == d->e->id.pub.addr)
-        return true;
-    const struct ov_peer *p = ov_peer_find(d->e, x->addr);
-    return p && p->s.current && d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
 }
 
 /* Broadcast means everybody; bridges hear every group, for whoever is behind them. */
