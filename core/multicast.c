@@ -60,17 +60,23 @@ static struct ov_group *get(struct ov_network *net, const struct ov_mac *mac)
     return pick;
 }
 
+/* Ask for the list, or for what follows `after` in it. While pages come in it is not asked for from
+ * its start again. */
 static void ask(struct ov_network *net, struct ov_group *g, ov_addr after)
 {
+    ov_time now = net->o->e->now;
     struct ov_msg_lookup m = {.netid = net->id,
                               .key = {.kind = OV_LOOKUP_GROUP, .group = g->mac},
                               .version = after ? 0 : g->version,
                               .after = after};
-    ov_addr dir = 0;
-    g->asked = net->o->e->now;
+    if (!after && g->asking && g->after && now - g->asked < OV_SEC)
+        return;
+    g->asked = now;
+    g->asking = true;
+    g->after = after;
     if (!after)
         g->fresh_n = 0;
-    ov_lookup_ask(net, &m, 0, &dir);
+    ov_lookup_ask(net, &m, 0, NULL);
 }
 
 /* ---- replication ---- */
@@ -205,7 +211,7 @@ static bool push(struct ov_group *g, ov_addr a)
     return true;
 }
 
-static void use_fresh(struct ov_network *net, struct ov_group *g, ov_addr from, uint64_t version)
+static void use_fresh(struct ov_network *net, struct ov_group *g)
 {
     ov_addr *old = g->members;
     size_t cap = g->cap;
@@ -215,44 +221,64 @@ static void use_fresh(struct ov_network *net, struct ov_group *g, ov_addr from, 
     g->fresh = old;
     g->fresh_cap = cap;
     g->fresh_n = 0;
+    g->asking = false;
+    g->after = 0;
     g->known = true;
-    g->version = version;
-    g->directory = from;
+    g->version = g->fresh_version;
+    g->directory = g->fresh_directory;
     g->fresh_until = net->o->e->now + FRESH;
     release_held(net, g);
 }
 
-void ov_multicast_found(struct ov_network *net, struct ov_peer *from, const struct ov_msg_found *f)
+/* A page of the list: take its certificates in, and collect the members that have a good one.
+ * Returns the last member named. */
+static ov_addr take_page(struct ov_network *net, struct ov_group *g, const struct ov_msg_found *f)
 {
-    ov_addr dir = from ? from->id.addr : net->o->e->id.pub.addr, last = 0;
-    struct ov_group *g = find(net, &f->key.group);
-    if (!g)
-        return;
-    if (f->flags & OV_FOUND_UNCHANGED) {
-        if (!g->known || g->directory != dir) {
-            g->version = 0; /* versions of another directory mean nothing */
-            return;
-        }
-        g->fresh_until = net->o->e->now + FRESH;
-        release_held(net, g);
-        return;
-    }
+    ov_addr last = 0;
     for (int i = 0; i < f->n; i++) {
         struct ov_member *m;
         struct ov_cert c;
         if (ov_cert_decode(f->certs[i].p, f->certs[i].len, &c) != OV_OK)
             continue;
         last = c.member.addr;
+        if (last <= g->after)
+            continue;
         int err = ov_member_accept(net, f->certs[i].p, f->certs[i].len, &m);
         if (err != OV_OK && err != OV_EEXIST)
             ov_drop(net->o->e, OV_DROP_NOT_MEMBER);
         else if (err == OV_OK && g->fresh_n < OV_MEMBERS_MAX && !push(g, last))
-            return;
+            return 0;
     }
+    return last;
+}
+
+void ov_multicast_found(struct ov_network *net, struct ov_peer *from, const struct ov_msg_found *f)
+{
+    ov_addr dir = from ? from->id.addr : net->o->e->id.pub.addr;
+    struct ov_group *g = find(net, &f->key.group);
+    if (!g || !g->asking)
+        return;
+    if (f->flags & OV_FOUND_UNCHANGED) {
+        if (!g->known || g->directory != dir) {
+            g->version = 0; /* versions of another directory mean nothing */
+            return;
+        }
+        g->asking = false;
+        g->fresh_until = net->o->e->now + FRESH;
+        release_held(net, g);
+        return;
+    }
+    if (!g->after) {
+        g->fresh_directory = dir;
+        g->fresh_version = f->version; /* what changes while pages come is seen the next time */
+    }
+    ov_addr last = take_page(net, g, f);
+    if (f->n && last <= g->after)
+        return; /* a page that we have already: a question was asked twice */
     if ((f->flags & OV_FOUND_MORE) && last && g->fresh_n < OV_MEMBERS_MAX)
         ask(net, g, last);
     else
-        use_fresh(net, g, dir, f->version);
+        use_fresh(net, g);
 }
 
 /* ---- time ---- */

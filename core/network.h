@@ -52,8 +52,12 @@ struct ov_lookup {
 struct ov_group {
     struct ov_mac mac;
     bool used, known;
+    bool asking;       /* an answer is expected, */
+    ov_addr after;     /* which goes on after this member; 0: begins */
     ov_addr directory; /* who told; versions are its own */
     uint64_t version;
+    ov_addr fresh_directory; /* of the pages being collected */
+    uint64_t fresh_version;
     ov_time asked, last_use, hold_until;
     ov_time fresh_until; /* the list is good without asking again */
     size_t n, cap, fresh_n, fresh_cap;
