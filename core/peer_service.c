@@ -11,6 +11,7 @@
 #define HS_MAX_KEPT (15 * OV_SEC)
 #define HS_GIVE_UP  (90 * OV_SEC)
 #define DOUBT_PROBE (250 * OV_MS)
+#define ROAM_WAIT   (500 * OV_MS)
 #define DOUBT_LIMIT                                                                                \
     (15 * OV_SEC) /* silence for so long: stop asking until there is something to send */
 #define PATH_STALE    (120 * OV_SEC)
@@ -22,13 +23,23 @@ static void sooner(ov_time *t, ov_time when)
         *t = when;
 }
 
+/* This path has to be proven anew. */
+static void suspect(struct ov_peer *p, int i)
+{
+    p->paths->p[i].state = OV_PATH_TRYING;
+    ov_path_schedule(&p->paths->p[i], p->e->now, 0);
+    ov_peer_wake(p, p->e->now);
+}
+
 void ov_peer_choose(struct ov_peer *p)
 {
     struct ov_paths *ps = p->paths;
     bool doubted = p->unanswered && p->e->now - p->unanswered >= OV_PATH_DOUBT;
-    int best = ov_paths_choose(ps, doubted);
-    if (best == ps->active)
+    int best = ov_paths_choose(ps, doubted), old = ps->active;
+    if (best == old)
         return;
+    if (doubted && old >= 0) /* it may come back, but has to prove itself */
+        suspect(p, old);
     ps->active = best;
     ps->since = p->e->now;
     p->unanswered = 0;
@@ -46,11 +57,20 @@ bool ov_peer_doubt_path(struct ov_peer *p)
     struct ov_paths *ps = p->paths;
     if (ps->active < 0 || p->e->now - ps->p[ps->active].last_rx < OV_SEC)
         return false;
-    struct ov_path *path = &ps->p[ps->active];
-    path->state = OV_PATH_TRYING;
-    ov_path_schedule(path, p->e->now, 0);
-    ov_peer_wake(p, p->e->now);
+    suspect(p, ps->active);
     return true;
+}
+
+/* The peer turned up elsewhere by itself, and that place is proven: it may have left the other one
+ * for good. If it was heard there a moment ago, it has half a second to be heard there again. */
+static void roamed(struct ov_peer *p)
+{
+    struct ov_paths *ps = p->paths;
+    if (ps->active < 0 || ov_peer_doubt_path(p))
+        return;
+    ov_path_schedule(&ps->p[ps->active], p->e->now, 0);
+    p->unanswered = p->e->now - (OV_PATH_DOUBT - ROAM_WAIT);
+    ov_peer_wake(p, p->e->now);
 }
 
 void ov_peer_moved(struct ov_peer *p)
@@ -71,14 +91,15 @@ void ov_peer_moved(struct ov_peer *p)
 void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
 {
     struct ov_path *path = &p->paths->p[i];
-    /* It turned up there by itself: it may have left the other place for good. */
     if (i != p->paths->active && path->state == OV_PATH_TRYING && path->kind == OV_CANDIDATE_SEEN)
-        ov_peer_doubt_path(p);
+        roamed(p);
     path->state = OV_PATH_VALID;
     path->last_ok = path->last_rx = p->e->now;
     path->next_probe = OV_NEVER;
     if (rtt)
         ov_quality_answered(&path->q, rtt);
+    else if (!path->q.srtt) /* proven by a handshake: how good is it? */
+        ov_path_schedule(path, p->e->now, 0);
     ov_peer_choose(p);
 }
 
@@ -237,6 +258,7 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
         sooner(next, first + OV_PATH_DOUBT);
         return;
     }
+    ov_peer_choose(p); /* perhaps another path was proven since */
     if (now >= p->next_doubt) {
         ov_peer_probe(p, p->paths->active, 0, 0);
         if (p->paths->active >= 0 && now - first >= OV_PATH_COVER)

@@ -1,0 +1,175 @@
+/* What changes under a running pair: how long until they hear each other again, and directly? */
+#include "sim.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct pair {
+    struct sim *s;
+    struct sim_node *root, *a, *b;
+};
+
+static bool ready(void *arg)
+{
+    return sim_all_ready(arg);
+}
+
+static bool direct(void *arg)
+{
+    const struct pair *p = arg;
+
+    return sim_path(p->a, p->b) == OV_PEER_DIRECT && sim_path(p->b, p->a) == OV_PEER_DIRECT;
+}
+
+/* A pair in one network, talking for a while: directly if their NATs allow. */
+static struct pair talking(uint64_t seed, enum sim_mapping m, enum sim_filtering f)
+{
+    struct pair p = {.s = sim_new(seed)};
+
+    p.root = sim_node(p.s, sim_public(p.s), OV_CAP_ROOT | OV_CAP_CONTROLLER, 4793);
+    ov_netid net = sim_controller(p.root, "10.147.0.0/16");
+    p.a = sim_node(p.s, sim_nat(p.s, m, f), 0, 30001);
+    p.b = sim_node(p.s, sim_nat(p.s, m, f), 0, 30002);
+    sim_join(p.a, p.root, net);
+    sim_join(p.b, p.root, net);
+    assert_true(sim_run(p.s, ready, p.s, 30 * OV_SEC));
+    for (int i = 0; i < 50; i++) {
+        sim_ping(p.a, &p.b->ip);
+        sim_run(p.s, NULL, NULL, 200 * OV_MS);
+    }
+    return p;
+}
+
+/* Ping each way every 100 ms; returns how long nothing that was sent got an answer. */
+static ov_time gap(struct pair *p, ov_time span)
+{
+    size_t first = p->s->npings;
+    ov_time start = p->s->now, longest = 0, last[2] = {start, start};
+
+    while (p->s->now - start < span) {
+        sim_ping(p->a, &p->b->ip);
+        sim_ping(p->b, &p->a->ip);
+        sim_run(p->s, NULL, NULL, 100 * OV_MS);
+    }
+    sim_run(p->s, NULL, NULL, 500 * OV_MS);
+    for (size_t i = first; i < p->s->npings; i++) {
+        const struct sim_ping *ping = &p->s->pings[i];
+        ov_time *l = &last[ping->from == p->b];
+        if (ping->rtt == 0 || ping->tries > 1)
+            continue;
+        if (ping->sent - *l > longest)
+            longest = ping->sent - *l;
+        *l = ping->sent;
+    }
+    for (int i = 0; i < 2; i++)
+        if (start + span - last[i] > longest)
+            longest = start + span - last[i];
+    return longest;
+}
+
+static void tell(const char *what, ov_time t)
+{
+    print_message("%s: a gap of %llu ms\n", what, (unsigned long long)(t / OV_MS));
+}
+
+static void new_wan(struct sim *s, struct sim_site *site, uint8_t last)
+{
+    ov_map_del(&s->by_ip, ov_key_ip(&site->wan));
+    site->wan = (struct ov_ip){4, {21, 0, 0, last}};
+    for (size_t i = 0; i < site->nbindings; i++)
+        free(site->bindings[i].contacts);
+    site->nbindings = 0;
+    assert_int_equal(ov_map_put(&s->by_ip, ov_key_ip(&site->wan), site), OV_OK);
+}
+
+static void test_new_wan_address(void **state)
+{
+    struct pair p = talking(31, SIM_EIM, SIM_APDF);
+
+    (void)state;
+    assert_true(direct(&p));
+    new_wan(p.s, p.a->site, 7);
+    ov_time t = gap(&p, 12 * OV_SEC);
+    tell("new WAN address, direct", t);
+    assert_true(t <= 4 * OV_SEC);
+    assert_true(direct(&p));
+    sim_free(p.s);
+}
+
+static void test_new_wan_address_relayed(void **state)
+{
+    struct pair p = talking(32, SIM_APDM, SIM_APDF);
+
+    (void)state;
+    assert_false(direct(&p));
+    new_wan(p.s, p.a->site, 7);
+    ov_time t = gap(&p, 12 * OV_SEC);
+    tell("new WAN address, relayed", t);
+    assert_true(t <= OV_SEC);
+    sim_free(p.s);
+}
+
+static void test_told_of_it(void **state)
+{
+    struct pair p = talking(33, SIM_EIM, SIM_APDF);
+
+    (void)state;
+    assert_true(direct(&p));
+    new_wan(p.s, p.a->site, 7);
+    p.a->local.ip.b[3] = 77;
+    ov_node_set_locals(p.a->engine, &(struct ov_local){0, p.a->local}, 1, p.s->now);
+    ov_time t = gap(&p, 12 * OV_SEC);
+    tell("moved to another LAN", t);
+    assert_true(t <= 2 * OV_SEC);
+    assert_true(direct(&p));
+    sim_free(p.s);
+}
+
+/* After half an hour of silence the first ping is answered soon, though mappings are gone. */
+static void test_after_long_silence(void **state)
+{
+    struct pair p = talking(34, SIM_EIM, SIM_APDF);
+
+    (void)state;
+    for (ov_time idle = 70 * OV_SEC; idle < 2000 * OV_SEC; idle *= 2) {
+        sim_run(p.s, NULL, NULL, idle);
+        ov_time t = gap(&p, 8 * OV_SEC);
+        tell("after a silence", t);
+        assert_true(t <= OV_SEC);
+        assert_true(direct(&p));
+    }
+    sim_free(p.s);
+}
+
+/* The whole overlay, idle for a day: who says how much? */
+static void test_idle_day(void **state)
+{
+    struct pair p = talking(35, SIM_EIM, SIM_APDF);
+    struct ov_node_stats before, after;
+
+    (void)state;
+    sim_run(p.s, NULL, NULL, 600 * OV_SEC);
+    ov_node_stats(p.a->engine, &before);
+    sim_run(p.s, NULL, NULL, 86400 * OV_SEC);
+    ov_node_stats(p.a->engine, &after);
+    uint64_t bytes =
+        after.tx_bytes + after.rx_bytes - before.tx_bytes - before.rx_bytes +
+        28 * (after.tx_datagrams + after.rx_datagrams - before.tx_datagrams - before.rx_datagrams);
+    print_message("an idle member's day: %llu bytes\n", (unsigned long long)bytes);
+    assert_true(bytes < 2000000);
+    sim_free(p.s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_new_wan_address), cmocka_unit_test(test_new_wan_address_relayed),
+        cmocka_unit_test(test_told_of_it),      cmocka_unit_test(test_after_long_silence),
+        cmocka_unit_test(test_idle_day),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
