@@ -110,8 +110,9 @@ static bool told_group(const struct ov_member *m, const struct ov_mac *group)
     return ov_mac_is_broadcast(group) || (m->cert.perms & OV_PERM_BRIDGE);
 }
 
-/* No directory told us: whoever we know to want it. */
-static void to_known(struct ov_network *net, const struct ov_mac *group, uint8_t *frame, size_t len)
+/* No directory told us: whoever we know to want it. Returns to how many. */
+static uint32_t to_known(struct ov_network *net, const struct ov_mac *group, uint8_t *frame,
+                         size_t len)
 {
     struct ov_member *m;
     uint32_t left = net->config->multicast_limit;
@@ -121,16 +122,15 @@ static void to_known(struct ov_network *net, const struct ov_mac *group, uint8_t
             left--;
         }
     }
+    return net->config->multicast_limit - left;
 }
 
 /* To all that is known of the group now. */
 static void replicate(struct ov_network *net, const struct ov_group *g, uint8_t *frame, size_t len)
 {
-    if (!g->known)
-        to_known(net, &g->mac, frame, len);
-    else if (g->n)
+    if (g->known && g->n)
         to_members(net, g, frame, len);
-    else if (same(&g->mac, &bridges))
+    else if ((g->known || to_known(net, &g->mac, frame, len) == 0) && same(&g->mac, &bridges))
         ov_drop(net->o->e, OV_DROP_NO_DESTINATION);
 }
 

@@ -171,9 +171,11 @@ void ov_network_refuse(struct ov_network *net, enum ov_net_status status)
 /* Status OV_NET_OK with blobs. */
 static void admitted(struct ov_network *net, const struct ov_msg_net_reply *m)
 {
-    int err = take_config(net, m->config.p, m->config.len);
-    if (err == OV_OK || err == OV_EREPLAY)
+    int got = take_config(net, m->config.p, m->config.len), err = got;
+    if (got == OV_OK || got == OV_EREPLAY)
         err = take_cert(net, m->cert.p, m->cert.len);
+    if (got == OV_OK && err == OV_EREPLAY)
+        err = OV_OK; /* our certificate is the newer one and stays */
     if (err == OV_EREPLAY)
         return;
     if (err != OV_OK) {
