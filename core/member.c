@@ -1,6 +1,7 @@
 #include "member.h"
 
 #include "directory.h"
+#include "multicast.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static struct ov_member *new_member(struct ov_network *net, ov_addr a)
         free(m);
         m = NULL;
     }
+    ov_multicast_joined(net);
     return m;
 }
 

@@ -290,6 +290,12 @@ void ov_multicast_warm(struct ov_network *net)
     ov_network_wake(net, net->o->e->now);
 }
 
+void ov_multicast_joined(struct ov_network *net)
+{
+    for (int i = 0; i < OV_GROUP_CACHE; i++)
+        net->group[i].fresh_until = 0;
+}
+
 void ov_multicast_retry(struct ov_network *net)
 {
     for (int i = 0; i < OV_GROUP_CACHE; i++)

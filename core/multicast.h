@@ -20,7 +20,8 @@ void ov_multicast_unresolved(struct ov_network *net, uint8_t *frame, size_t len)
 /* A frame for a MAC or IP that is no member's: to all bridges. */
 void ov_multicast_bridges(struct ov_network *net, uint8_t *frame, size_t len);
 void ov_multicast_found(struct ov_network *net, struct ov_peer *from, const struct ov_msg_found *m);
-void ov_multicast_warm(struct ov_network *net); /* learn who is there before anybody asks */
+void ov_multicast_warm(struct ov_network *net);   /* learn who is there before anybody asks */
+void ov_multicast_joined(struct ov_network *net); /* a member unknown until now: lists are old */
 void ov_multicast_retry(struct ov_network *net);
 ov_time ov_multicast_service(struct ov_network *net);
 void ov_multicast_clear(struct ov_network *net);
