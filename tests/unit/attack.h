@@ -5,6 +5,7 @@
 
 #include "core/node.h"
 #include "core/node_state.h"
+#include "core/member.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -39,7 +40,7 @@ struct wire {
     ov_time now;
     struct flying *first;
     struct host h[HOSTS_MAX];
-    size_t nh;
+    size_t nh, max_peers;
 };
 
 static inline void wire_fill(void *arg, void *buf, size_t len)
@@ -113,8 +114,11 @@ static inline struct host *wire_host(struct wire *w, uint8_t caps)
         w->now = 1000 * OV_SEC;
     h->random = 77 + w->nh;
     wire_identity(1000 + w->nh, &id);
-    struct ov_node_config cfg = {
-        .identity = &id, .caps = caps, .pow = pow_cheap, .random = {wire_fill, &h->random}};
+    struct ov_node_config cfg = {.identity = &id,
+                                 .caps = caps,
+                                 .pow = pow_cheap,
+                                 .max_peers = w->max_peers,
+                                 .random = {wire_fill, &h->random}};
     assert_int_equal(ov_node_new(&cfg, w->now, 1767225600000ull, &h->n), OV_OK);
     h->addr = id.pub.addr;
     h->ep[0] = wire_ep(1, (uint8_t)(w->nh + 1), 4000);
@@ -191,6 +195,66 @@ static inline void wire_free(struct wire *w)
 static inline struct ov_peer *wire_peer(const struct host *h, const struct host *other)
 {
     return ov_peer_find(&h->n->e, other->addr);
+}
+
+/* ---- one network, without a running controller ---- */
+
+#define NOW_WALL 1767225600000ull
+
+static struct ov_identity_secret controller; /* of the_net() */
+
+static inline ov_netid the_net(void)
+{
+    return controller.pub.addr << 24 | 1;
+}
+
+static inline size_t make_cert(const struct ov_identity *who, uint8_t last, uint16_t perms,
+                               uint8_t out[OV_CERT_MAX])
+{
+    struct ov_cert c = {.netid = the_net(), .member = *who, .timestamp = NOW_WALL, .naddrs = 1};
+    c.perms = perms;
+    c.addrs[0] = (struct ov_prefix){.ip = {4, {10, 0, 0, last}}, .bits = 24};
+    int len = ov_cert_issue(&c, &controller, out);
+    assert_true(len > 0);
+    return (size_t)len;
+}
+
+/* Make this host a ready member, as if its state came from disk. */
+static inline struct ov_network *make_member(struct wire *w, struct host *h, uint8_t last,
+                                             uint16_t perms)
+{
+    static uint8_t config[OV_CONFIG_MAX], cert[OV_CERT_MAX], blob[8192];
+    uint8_t id[OV_IDENTITY_LEN];
+    struct ov_net_config c = {.netid = the_net(),
+                              .revision = 1,
+                              .timestamp = NOW_WALL,
+                              .name = "test",
+                              .flags = OV_NET_CHECK_IP | OV_NET_BROADCAST,
+                              .mtu = 1344,
+                              .window_s = OV_WINDOW_DEFAULT,
+                              .multicast_limit = 32};
+    struct ov_writer wr;
+    int len = ov_net_config_issue(&c, &controller, config);
+    assert_true(len > 0);
+    size_t clen = make_cert(ov_node_identity(h->n), last, perms, cert);
+    ov_identity_encode(&controller.pub, id);
+    ov_writer_init(&wr, blob, sizeof blob);
+    ov_writer_u8(&wr, 1);
+    ov_writer_bytes(&wr, id, sizeof id);
+    ov_writer_u8(&wr, 0);
+    ov_writer_text(&wr, "host");
+    ov_writer_text(&wr, "name");
+    ov_writer_u8(&wr, 0);
+    ov_writer_u16(&wr, (uint16_t)len);
+    ov_writer_bytes(&wr, config, (size_t)len);
+    ov_writer_u16(&wr, (uint16_t)clen);
+    ov_writer_bytes(&wr, cert, clen);
+    assert_int_equal(ov_node_restore(h->n, OV_PERSIST_NETWORK, the_net(), blob, wr.len, w->now),
+                     OV_OK);
+    wire_drain(w, h);
+    struct ov_network *net = ov_network_find(&h->n->o, the_net());
+    assert_true(net && ov_network_ready(net));
+    return net;
 }
 
 #endif
