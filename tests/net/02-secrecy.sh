@@ -4,7 +4,7 @@
 two_homes random random # relayed: the root's wires are seen too
 MARKER="the quick brown fox of the dormitory jumps over 4793 lazy firewalls"
 SECRET="dormitory-with-a-long-and-recognizable-name"
-capture "$LAB/internet.pcap" || exit 1
+capture "$LAB/internet" || exit 1
 need "a network with a marked name" ov root net create "$SECRET"
 need "both join" join root 20.0.0.1:4793 "$SECRET" alice bob
 A=$(ip4 alice) B=$(ip4 bob)
@@ -31,13 +31,13 @@ need "a direct path" within 10 eval 'pings alice "$B"; is_path alice bob direct'
 exchange direct
 need "the capture ends" capture_end
 
-check "the capture saw the traffic" test "$(stat -c %s "$LAB/internet.pcap")" -gt 60000
-check "no marker in it" not wire alice find "$LAB/internet.pcap" "$MARKER"
-check "no part of the marker" not wire alice find "$LAB/internet.pcap" "dormitory jumps over"
-check "no ping pattern" not wire alice find "$LAB/internet.pcap" "fox-bytefox-byte"
-check "no network name" not wire alice find "$LAB/internet.pcap" "$SECRET"
-check "no HTTP" not wire alice find "$LAB/internet.pcap" "GET /marked"
-capture "$LAB/plain.pcap" && wire bob udp-send 20.0.0.1 9 "$MARKER"
-wait_for 3 wire alice find "$LAB/plain.pcap" "$MARKER" >/dev/null
-check "(the search does find what is sent in the clear)" wire alice find "$LAB/plain.pcap" "$MARKER"
+check "the capture saw the traffic" test "$(stat -c %s "$LAB/internet")" -gt 60000
+check "no marker in it" not wire alice find "$LAB/internet" "$MARKER"
+check "no part of the marker" not wire alice find "$LAB/internet" "dormitory jumps over"
+check "no ping pattern" not wire alice find "$LAB/internet" "fox-bytefox-byte"
+check "no network name" not wire alice find "$LAB/internet" "$SECRET"
+check "no HTTP" not wire alice find "$LAB/internet" "GET /marked"
+capture "$LAB/plain" && wire bob udp-send 20.0.0.1 9 "$MARKER"
+wait_for 3 wire alice find "$LAB/plain" "$MARKER" >/dev/null
+check "(the search does find what is sent in the clear)" wire alice find "$LAB/plain" "$MARKER"
 capture_end

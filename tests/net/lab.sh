@@ -179,8 +179,7 @@ space() { # NAME: an empty machine that forwards
         cd /proc/sys/net
         echo 1 | tee ipv4/ip_forward ipv6/conf/all/forwarding >/dev/null
         echo 0 | tee ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter \
-            ipv6/conf/default/accept_dad ipv4/icmp_ratelimit >/dev/null
-        echo "0 2147483647" > ipv4/ping_group_range' || exit 1
+            ipv6/conf/default/accept_dad ipv4/icmp_ratelimit >/dev/null' || exit 1
 }
 
 core() {
@@ -352,17 +351,17 @@ host6() { # HOST PREFIX N
 
 # ---- watching the internet ----
 
-capture() { # FILE: everything that crosses the core, until capture_end
-    on core tcpdump -Z root -i any -s 0 -B 16384 -U -w "$1" 2>"$LOG/tcpdump.log" &
+capture() { # FILE: every frame that crosses the core, until capture_end
+    wire core capture "$1" >"$LOG/capture" 2>&1 &
     CAPTURE=$! CAPTURED=$1
-    wait_for 5 grep -q 'listening on' "$LOG/tcpdump.log"
+    wait_for 5 grep -q ready "$LOG/capture"
 }
 
 capture_end() { # once all that was sent before is in the file
     local mark="end of capture $RANDOM$RANDOM"
     wait_for 10 eval 'wire core udp-send 20.0.0.1 9 "$mark"; grep -aq "$mark" "$CAPTURED"' || return 1
     kill "$CAPTURE"
-    wait "$CAPTURE"
+    wait "$CAPTURE" 2>/dev/null
     return 0
 }
 

@@ -12,9 +12,12 @@ Receivers print "ready" when they listen, then what came, and end with 0 once it
   wire.py garbage HOST PORT SEED               datagrams of random bytes, of every length from 0 to 2000
   wire.py tcp-send HOST PORT FILE              prints seconds and MB/s
   wire.py tcp-recv PORT FILE
+  wire.py capture FILE                         every frame of every interface, until told to end
   wire.py find FILE TEXT                       0 when FILE has TEXT in any of its common disguises"""
 
 import base64
+import contextlib
+import os
 import random
 import socket
 import struct
@@ -139,6 +142,18 @@ def tcp_recv(port, file):
     s.send(b"1")
 
 
+def capture(file):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_ALL))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)  # as much as may be had
+    if os.geteuid() == 0:
+        with contextlib.suppress(PermissionError):  # root in a namespace only
+            s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+    print("ready", flush=True)
+    with open(file, "wb", buffering=0) as f:
+        while True:
+            f.write(s.recv(65536))
+
+
 def find(file, text):
     with open(file, "rb") as f:
         data = f.read()
@@ -152,7 +167,8 @@ def find(file, text):
 
 
 COMMANDS = {f.__name__.replace("_", "-"): f for f in
-            (raw_send, raw_recv, udp_send, udp_recv, spoof_ip, spoof_mac, garbage, tcp_send, tcp_recv, find)}
+            (raw_send, raw_recv, udp_send, udp_recv, spoof_ip, spoof_mac, garbage,
+             tcp_send, tcp_recv, capture, find)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
