@@ -21,6 +21,7 @@ static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
             p->queue_tail = &p->queue;
         p->queued--;
         p->queued_bytes -= old->len;
+        ov_wipe(old->msg, old->len); /* perhaps a request with an invite's secret */
         free(old);
         ov_drop(p->e, OV_DROP_QUEUE_FULL);
     }

@@ -387,6 +387,39 @@ static void test_directory_is_not_crowded_out(void **state)
     wire_free(&w);
 }
 
+/* An address that was given to somebody else is not won back by announcing an old certificate. */
+static void test_old_certificate_takes_no_address(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0), *b = wire_host(&w, 0);
+    struct ov_directory *d = root->n->o.directory;
+    struct ov_msg_lookup l = {.netid = the_net(), .key = {.kind = OV_LOOKUP_IP}};
+    struct ov_msg_found found;
+    struct ov_cert c = {.netid = the_net(), .timestamp = NOW_WALL + 1, .naddrs = 1};
+    static uint8_t out[OV_MESSAGE_MAX];
+    uint8_t cert[OV_CERT_MAX];
+    (void)state;
+    connect_to(&w, a, root);
+    connect_to(&w, b, root);
+    l.key.ip = (struct ov_ip){4, {10, 0, 0, 7}};
+    c.member = *ov_node_identity(a->n);
+    c.addrs[0] = (struct ov_prefix){.ip = l.key.ip, .bits = 24};
+    int n = ov_cert_issue(&c, &controller, cert);
+    assert_true(n > 0);
+    struct ov_msg_announce m = {.controller = controller.pub, .cert = {cert, (size_t)n}};
+    ov_directory_announced(d, wire_peer(root, a), &m);
+    uint8_t old[OV_CERT_MAX];
+    m.cert = (struct ov_slice){old, make_cert(ov_node_identity(b->n), 7, 0, old)};
+    ov_directory_announced(d, wire_peer(root, b), &m);
+    assert_int_equal(ov_directory_members(d), 2);
+    n = ov_directory_answer(d, b->addr, &l, out);
+    assert_true(n > 0 && ov_msg_found_decode(out + 1, (size_t)n - 1, &found) == OV_OK);
+    assert_int_equal(found.n, 1);
+    assert_int_equal(ov_cert_decode(found.certs[0].p, found.certs[0].len, &c), OV_OK);
+    assert_true(ov_identity_equal(&c.member, ov_node_identity(a->n)));
+    wire_free(&w);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -406,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_signatures),
         cmocka_unit_test(test_strangers_show_a_cookie),
         cmocka_unit_test(test_punches_keep_the_budget),
+        cmocka_unit_test(test_old_certificate_takes_no_address),
         cmocka_unit_test(test_directory_is_not_crowded_out),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
