@@ -179,8 +179,10 @@ int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const stru
 void ov_roots_remove(struct ov_roots *rs, const char *host)
 {
     struct ov_root *r = find(rs, host);
-    if (r)
-        drop(rs, r);
+    if (!r)
+        return;
+    drop(rs, r);
+    ov_roots_follow(rs); /* a configuration may name it too */
 }
 
 void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov_endpoint *from)
