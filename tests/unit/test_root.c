@@ -246,6 +246,12 @@ static void test_named(void **state)
     wu_join(n);
     wu_run(w, 5 * OV_SEC);
     assert_int_equal(known(n), 2);
+    /* The user drops one that the network names too: it stays for the network. */
+    ov_node_remove_root(n->n, "root0.example", w->now);
+    assert_int_equal(known(n), 2);
+    assert_int_equal(wu_peer(n, c)->keep, 2); /* as root and as controller */
+    assert_true(wu_peer(n, c)->relay);
+    wu_root(n, c);
     assert_true(ov_peer_online(wu_peer(n, second)));
     assert_true(wu_peer(n, second)->relay);
     /* A new revision without it. */
