@@ -57,6 +57,38 @@ static void test_empty_lists(void **state)
     wu_free(w);
 }
 
+/* What does not fit into the lists is left out. */
+static void test_long_lists(void **state)
+{
+    struct wu *w = wu_lan(14, 2);
+    struct wu_node *n = w->node[1];
+    static struct ov_mac groups[2 * OV_GROUPS_MAX];
+    static struct ov_local locals[2 * OV_LOCALS_MAX];
+    uint8_t families[2 * OV_SOCKETS_MAX];
+
+    (void)state;
+    for (unsigned i = 0; i < 2 * OV_GROUPS_MAX; i++)
+        groups[i] = (struct ov_mac){{0x01, 0, 0x5e, 0, 0, (uint8_t)i}};
+    for (unsigned i = 0; i < 2 * OV_LOCALS_MAX; i++)
+        locals[i] = (struct ov_local){0, wu_endpoint(100 + i, 4001)};
+    memset(families, 4, sizeof families);
+    ov_node_set_groups(n->n, w->net.config.netid, groups, 2 * OV_GROUPS_MAX, w->now);
+    ov_node_set_groups(n->n, 0x1234567890000001, groups, 1, w->now); /* not joined: nothing */
+    ov_node_set_locals(n->n, locals, 2 * OV_LOCALS_MAX, w->now);
+    ov_node_set_sockets(n->n, families, sizeof families, w->now);
+    assert_int_equal(wu_net_of(n)->ngroups, OV_GROUPS_MAX);
+    assert_int_equal(n->e->nlocals, OV_LOCALS_MAX);
+    wu_drain(n);
+    wu_run(w, 2 * OV_SEC); /* announcements and hellos of that size fit their messages */
+    assert_true(ov_peer_online(wu_peer(n, w->node[0])));
+    wu_connect(n, w->node[2]);
+    ov_member_hello(wu_net_of(n), wu_peer(n, w->node[2]), false);
+    wu_drain(n);
+    wu_run(w, OV_SEC);
+    assert_int_equal(wu_member(w->node[2], n)->ngroups, OV_GROUPS_MAX);
+    wu_free(w);
+}
+
 /* ---- two nodes ---- */
 
 static void test_ping(void **state)
@@ -315,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused_configurations),
         cmocka_unit_test(test_empty_lists),
+        cmocka_unit_test(test_long_lists),
         cmocka_unit_test(test_ping),
         cmocka_unit_test(test_ping_nobody),
         cmocka_unit_test(test_ping_table),

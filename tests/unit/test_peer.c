@@ -559,6 +559,44 @@ static void test_fragmented(void **state)
     wu_free(w);
 }
 
+/* One message's first piece. */
+static void send_piece(struct wu_node *a, struct wu_node *b, uint16_t id)
+{
+    static const uint8_t bytes[100];
+    struct ov_msg_fragment f = {id, 0, 1000, {bytes, sizeof bytes}};
+    uint8_t buf[200];
+    struct ov_writer w;
+
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_fragment_encode(&w, &f);
+    wu_message(a, b, buf, w.len);
+}
+
+/* Pieces take memory of the whole node: it is bounded, given back in time, and with the peer. */
+static void test_reassembly_memory(void **state)
+{
+    struct wu *w = wu_new(19);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+
+    (void)state;
+    wu_connect(a, b);
+    for (uint16_t id = 0; id < 10; id++) {
+        send_piece(a, b, id);
+        assert_true(b->e->reassembly_bytes <= OV_FRAGMENT_SLOTS * 1000);
+    }
+    assert_int_equal(b->e->reassembly_bytes, OV_FRAGMENT_SLOTS * 1000);
+    assert_int_equal(wu_drops(b, FRAGMENTS), 10 - OV_FRAGMENT_SLOTS);
+    wu_run(w, OV_FRAGMENT_LIFE + OV_SEC);
+    assert_int_equal(b->e->reassembly_bytes, 0);
+    b->e->reassembly_bytes = OV_REASSEMBLY_TOTAL - 1999; /* of others */
+    for (uint16_t id = 20; id < 23; id++)
+        send_piece(a, b, id);
+    assert_int_equal(b->e->reassembly_bytes, OV_REASSEMBLY_TOTAL - 999);
+    ov_peer_forget(wu_peer(b, a));
+    assert_int_equal(b->e->reassembly_bytes, OV_REASSEMBLY_TOTAL - 1999);
+    wu_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +618,7 @@ int main(void)
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),
         cmocka_unit_test(test_fragmented),
+        cmocka_unit_test(test_reassembly_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
