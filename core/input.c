@@ -12,7 +12,8 @@ struct arrival {
     struct ov_locate *l;
     struct ov_via via; /* how it came: answers go back there */
     ov_addr relayed_from;
-    enum ov_mac_state mac; /* of a handshake message */
+    const struct ov_keypair *kp; /* it was sealed under */
+    enum ov_mac_state mac;       /* of a handshake message */
     uint8_t *d;
     size_t len;
 };
@@ -338,7 +339,7 @@ static void on_close(struct arrival *a, struct ov_peer *p, const uint8_t *m, siz
     uint8_t reason;
     if (ov_msg_close_decode(m, len, &reason) != OV_OK)
         ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-    else
+    else if (a->kp == p->s.current) /* else it is late: a newer session stands */
         ov_peer_lost(p);
 }
 
@@ -451,6 +452,7 @@ static void on_data(struct arrival *a)
         ov_peer_session_up(p, &way, false, p->respond_boot);
     }
     heard(a, p);
+    a->kp = ix->kp;
     deliver(a, p, msg, mlen, false);
 }
 

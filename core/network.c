@@ -58,6 +58,8 @@ void ov_network_persist(struct ov_network *net)
 {
     uint8_t buf[PERSIST_MAX], id[OV_IDENTITY_LEN] = {0};
     struct ov_writer w;
+    if (net->o->restoring)
+        return;
     if (net->controller.addr)
         ov_identity_encode(&net->controller, id);
     ov_writer_init(&w, buf, sizeof buf);
@@ -464,7 +466,9 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
         ov_identity_decode(raw, &controller);
         controller.addr = ov_netid_controller(id);
     }
+    o->restoring = true; /* what is on disk is whole; joining has only half of it */
     int err = ov_network_join(o, id, known ? &controller : NULL, nsecret ? secret : NULL, hostname);
+    o->restoring = false;
     if (err != OV_OK)
         return err;
     struct ov_network *net = ov_network_find(o, id);
@@ -485,7 +489,6 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
         o->roots_changed(o->arg);
         ov_network_changed(net);
     }
-    ov_network_persist(net); /* join stored it without its blobs */
     return OV_OK;
 }
 

@@ -122,6 +122,7 @@ struct ov_overlay {
     struct ov_directory *directory; /* NULL unless we are root or controller */
     struct ov_network *nets[OV_NETWORKS_MAX];
     size_t n;
+    bool restoring; /* nothing is to be persisted */
     /* Roots named by a network's configuration: the node adds and drops them. */
     void (*roots_changed)(void *arg);
     void *arg;

@@ -12,6 +12,7 @@
 #include "wire.h"
 
 #define OV_PATHS_MAX  20
+#define OV_PROBE_PAD  21 /* bytes at least */
 #define OV_PROBES_MAX 24
 #define OV_PATH_DOUBT (1500 * OV_MS)
 #define OV_PATH_COVER (2500 * OV_MS)

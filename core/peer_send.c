@@ -178,7 +178,8 @@ bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
         return false;
     struct ov_msg_probe m = {.txid = ov_random_u64(&p->e->random) | 1};
     size_t least = 1 + 8 + OV_DATA_OVERHEAD + ov_via_overhead(&via);
-    m.pad = size > least ? size - least : 0;
+    /* Never shorter than its answer, which tells an IPv6 endpoint. */
+    m.pad = size > least + OV_PROBE_PAD ? size - least : OV_PROBE_PAD;
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_probe_encode(&w, &m);
     if (w.failed || ov_peer_send_via(p, &via, 0, buf, w.len) != OV_OK)
@@ -243,5 +244,8 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     ov_peer_wake(p, e->now);
     e->ops->session(e->ops_arg, p, fresh);
     flush_queue(p);
-    ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+    if (fresh && p->paths->active < 0)
+        ov_peer_tell(p);
+    else
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }

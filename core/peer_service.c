@@ -31,6 +31,19 @@ static void suspect(struct ov_peer *p, int i)
     ov_peer_wake(p, p->e->now);
 }
 
+void ov_peer_tell(struct ov_peer *p)
+{
+    char a[OV_ADDR_TEXT], ep[OV_ENDPOINT_TEXT];
+    /* For a root its clients' paths are not worth a line each. */
+    enum ov_log_level level = p->e->caps & OV_CAP_ROOT ? OV_LOG_DEBUG : OV_LOG_INFO;
+    if (p->paths->active >= 0)
+        ov_log(&p->e->log, level, "peer %s: DIRECT, %s", ov_addr_format(p->id.addr, a),
+               ov_endpoint_format(&p->paths->p[p->paths->active].remote, ep));
+    else
+        ov_log(&p->e->log, level, "peer %s: RELAY", ov_addr_format(p->id.addr, a));
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+}
+
 void ov_peer_choose(struct ov_peer *p)
 {
     struct ov_paths *ps = p->paths;
@@ -49,7 +62,7 @@ void ov_peer_choose(struct ov_peer *p)
         ov_peer_hint(p, &ps->p[best].remote);
     if (best >= 0 && (p->remember || p->keep))
         ov_peer_persist(p);
-    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
+    ov_peer_tell(p);
 }
 
 bool ov_peer_doubt_path(struct ov_peer *p)

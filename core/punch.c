@@ -157,9 +157,14 @@ static ov_time asked_delay(const struct ov_peer *p)
 
 void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
 {
+    bool ack = m->flags & OV_PUNCH_ACK;
+    /* Candidates make us send where we are told: only for those we share a network with. */
+    if (!p->remember && !p->keep && !p->last_frame) {
+        ov_drop(p->e, OV_DROP_UNEXPECTED);
+        return;
+    }
     if (!ensure(p))
         return;
-    bool ack = m->flags & OV_PUNCH_ACK;
     if (ack && (p->punch->sent == 0 || m->nonce != p->punch->nonce)) {
         ov_drop(p->e, OV_DROP_UNEXPECTED);
         return;

@@ -332,6 +332,7 @@ static void test_punches_keep_the_budget(void **state)
     (void)state;
     connect_to(&w, b, a);
     wire_run(&w, 5 * OV_SEC);
+    wire_peer(a, b)->remember = true; /* they share a network */
     uint64_t before = a->sent;
     a->n->e.unproven = (struct ov_bucket){.rate = 10, .burst = 50, .last = w.now};
     for (uint64_t round = 0; round < 5; round++) {

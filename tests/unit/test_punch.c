@@ -36,6 +36,7 @@ static void pair(struct pair *x, uint64_t seed, bool direct)
     x->q = wu_peer(x->b, x->a);
     assert_true(ov_peer_up(x->p) && x->q && ov_peer_up(x->q));
     assert_int_equal(x->p->paths->active, OV_PATH_RELAY);
+    x->p->remember = x->q->remember = true; /* as those are who share a network */
     wu_log_clear(x->w);
 }
 
@@ -196,6 +197,24 @@ static void test_unusable_candidates(void **state)
 }
 
 /* However many PUNCHes with however many candidates: work and tables stay bounded. */
+/* Who shares no network with us cannot make us send anywhere. */
+static void test_stranger(void **state)
+{
+    struct pair x;
+    struct ov_endpoint ep = wu_endpoint(70, 7000);
+    uint8_t buf[1000];
+
+    (void)state;
+    pair(&x, 6, false);
+    x.p->remember = false;
+    unsigned before = paths(x.p);
+    wu_message(x.b, x.a, buf, punch(buf, 1, 0, &ep, 1));
+    wu_run(x.w, OV_SEC);
+    assert_int_equal(paths(x.p), before);
+    assert_int_equal(wu_drops(x.a, UNEXPECTED), 1);
+    wu_free(x.w);
+}
+
 static void test_flood(void **state)
 {
     struct pair x;
@@ -224,7 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_direct),      cmocka_unit_test(test_rounds),
         cmocka_unit_test(test_unasked_ack), cmocka_unit_test(test_unusable_candidates),
-        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_stranger),    cmocka_unit_test(test_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
