@@ -296,10 +296,11 @@ nat() {
             oifname \"wan\" masquerade
         }
     }
+    # (58 is ICMPv6: /etc/protocols, which has the name, may not be there)
     table inet firewall {
         chain input {
             type filter hook input priority 0
-            meta l4proto ipv6-icmp accept
+            meta l4proto 58 accept comment "ICMPv6, by number: /etc/protocols may be missing"
             iifname \"wan\" ct state established,related accept
             iifname \"wan\" drop
         }
