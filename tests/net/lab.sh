@@ -300,7 +300,7 @@ nat() {
     table inet firewall {
         chain input {
             type filter hook input priority 0
-            meta l4proto 58 accept comment "ICMPv6, by number: /etc/protocols may be missing"
+            meta l4proto 58 accept
             iifname \"wan\" ct state established,related accept
             iifname \"wan\" drop
         }
