@@ -5,6 +5,7 @@
 #   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
+#   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make demo            a root, a controller and two homes behind NATs, on this machine
 #   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
 #   SAN=1                the same with ASan and UBSan, in build-san/
@@ -60,7 +61,8 @@ FUZZ_EXTRA = controller/pools.c controller/settings.c \
              cli/config.c cli/text.c cli/file.c
 NET        = $(wildcard tests/net/[0-9]*.sh)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh)
+SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) \
+             bench/run $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
 
@@ -134,6 +136,13 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build-fuzz/corpus/$$n tests/fuzz/corpus/$$n && \
 	    $$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -artifact_prefix=build-fuzz/$$n- \
 	    build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+# Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, ZT_BIN: see bench/run.
+$(BUILD)/bench/%: bench/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(call say,BENCH)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS) -lpthread
+bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
+	@packaging/deps bench
+	@BUILD=$(BUILD) bench/run
 demo: $(BUILD)/ovpn $(BUILD)/test-deps
 	@BUILD=$(BUILD) tests/demo
 
@@ -166,7 +175,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check unit sim net layers purity fuzz demo format lint install uninstall help clean
+.PHONY: all check unit sim net layers purity fuzz bench demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:
