@@ -15,7 +15,12 @@ exchange() { # by UDP, TCP, HTTP and ping
     for _ in $(seq 200); do echo "$MARKER"; done >"$LAB/marked"
     receive bob tcp-recv 5001 "$LAB/got"
     need "TCP arrives, $1" eval 'wire alice tcp-send "$B" 5001 "$LAB/marked" && cmp "$LAB/marked" "$LAB/got"'
-    on bob "$PYTHON" -m http.server -d "$LAB" 8000 >/dev/null 2>&1 &
+    # (http.server's own main() asks the DNS who it is, and there is none)
+    on bob "$PYTHON" -c "
+import http.server, os, socketserver
+os.chdir('$LAB')
+socketserver.TCPServer.allow_reuse_address = True
+socketserver.TCPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()" >/dev/null 2>&1 &
     need "HTTP arrives, $1" within 5 eval 'on alice "$PYTHON" -c "
 import sys, urllib.request
 sys.exit(0 if urllib.request.urlopen(\"http://$B:8000/marked\", timeout=5).read() == open(\"$LAB/marked\", \"rb\").read() else 1)"'
