@@ -16,15 +16,15 @@ exchange() { # by UDP, TCP, HTTP and ping
     receive bob tcp-recv 5001 "$LAB/got"
     need "TCP arrives, $1" eval 'wire alice tcp-send "$B" 5001 "$LAB/marked" && cmp "$LAB/marked" "$LAB/got"'
     # (http.server's own main() asks the DNS who it is, and there is none)
-    on bob "$PYTHON" -c "
+    spawn bob "$PYTHON" -c "
 import http.server, os, socketserver
 os.chdir('$LAB')
 socketserver.TCPServer.allow_reuse_address = True
-socketserver.TCPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()" >/dev/null 2>&1 &
+socketserver.TCPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()" >/dev/null 2>&1
     need "HTTP arrives, $1" within 5 eval 'on alice "$PYTHON" -c "
 import sys, urllib.request
 sys.exit(0 if urllib.request.urlopen(\"http://$B:8000/marked\", timeout=5).read() == open(\"$LAB/marked\", \"rb\").read() else 1)"'
-    kill $! 2>/dev/null
+    kill $SPAWNED && wait $SPAWNED
     check "ping with a pattern, $1" on alice ping -q -c 2 -W 2 -p 666f782d62797465 "$B"
 }
 exchange relayed

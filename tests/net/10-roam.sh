@@ -10,8 +10,8 @@ need "directly" within 5 is_path alice bob direct
 gap() {
     local words=$1 limit=$(($2 * SLOW)) out=$LOG/gap
     shift 2
-    on bob ping -n -D -i 0.1 -W 1 "$A" >"$out" 2>&1 &
-    local ping=$!
+    spawn bob ping -n -D -i 0.1 -W 1 "$A" >"$out" 2>&1
+    local ping=$SPAWNED
     wait_for 5 eval '[ $(grep -c icmp_seq "$out") -ge 5 ]'
     "$@"
     local mark

@@ -150,14 +150,21 @@ says() {
 
 # ---- machines ----
 
+# spawn MACHINE COMMAND..: in the background; SPAWNED is the command itself, no shell around it, so that
+# a kill reaches it.
+spawn() {
+    nsenter --net="/run/netns/$1" -- "${@:2}" &
+    SPAWNED=$!
+}
+
 wire() { # MACHINE ARGS..: wire.py there
     on "$1" "$PYTHON" "$HERE/wire.py" "${@:2}"
 }
 
 # receive MACHINE ARGS..: a wire.py receiver in the background that listens when this returns.
 receive() {
-    wire "$@" >"$LOG/receive" 2>&1 &
-    RECEIVER=$!
+    spawn "$1" "$PYTHON" "$HERE/wire.py" "${@:2}" >"$LOG/receive" 2>&1
+    RECEIVER=$SPAWNED
     wait_for 5 grep -q ready "$LOG/receive"
 }
 
@@ -353,8 +360,8 @@ host6() { # HOST PREFIX N
 # ---- watching the internet ----
 
 capture() { # FILE: every frame that crosses the core, until capture_end
-    wire core capture "$1" >"$LOG/capture" 2>&1 &
-    CAPTURE=$! CAPTURED=$1
+    spawn core "$PYTHON" "$HERE/wire.py" capture "$1" >"$LOG/capture" 2>&1
+    CAPTURE=$SPAWNED CAPTURED=$1
     wait_for 5 grep -q ready "$LOG/capture"
 }
 
