@@ -98,6 +98,19 @@ static bool set_interface(struct ov_settings *s, const char *v)
     return parse_word(v, s->interface, sizeof(s->interface));
 }
 
+static bool set_routes(struct ov_settings *s, const char *v)
+{
+    static const char *const WORDS[] = {
+        [OV_CONSENT_PRIVATE] = "private", [OV_CONSENT_ALL] = "all", [OV_CONSENT_NONE] = "none"};
+    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+        if (strcmp(v, WORDS[i]) == 0) {
+            s->routes = (enum ov_consent)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool set_roots(struct ov_settings *s, const char *v)
 {
     return parse_hosts(v, s->roots, &s->nroots, OV_ROOTS_MAX);
@@ -161,6 +174,7 @@ static const struct key {
     {"node", "interface", set_interface, false,
      "an interface name of at most 15 letters, as ovpn%d"},
     {"node", "roots", set_roots, true, "at most 8 servers, as vpn.example.org:4793"},
+    {"node", "routes", set_routes, false, "private, all or none"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},

@@ -6,6 +6,7 @@
 #ifndef OV_CLI_CONFIG_H
 #define OV_CLI_CONFIG_H
 
+#include "consent.h"
 #include "core/invite.h"
 #include "core/log.h"
 #include "core/node.h"
@@ -21,6 +22,7 @@ struct ov_settings {
     struct ov_ip bind;               /* family 0: every address */
     char name[OV_NET_NAME_MAX];      /* told to controllers */
     char interface[OV_TAP_NAME_MAX]; /* may have one %d */
+    enum ov_consent routes;          /* what networks may put on this computer */
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
     /* [root] */

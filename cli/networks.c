@@ -1,5 +1,6 @@
 #include "networks.h"
 
+#include "consent.h"
 #include "core/node.h"
 #include "daemon.h"
 #include "transport/watch.h"
@@ -24,6 +25,7 @@ struct net {
     struct ov_link *link;    /* NULL: no device */
     struct ov_link_state applied;
     char problem[OV_WHY_MAX]; /* empty: none */
+    char refused[OV_WHY_MAX]; /* what the user has not consented to; empty: nothing */
     ov_time retry;            /* 0: not needed */
     size_t ngroups;
     struct ov_mac groups[OV_GROUPS_MAX];
@@ -141,6 +143,16 @@ static void set_problem(struct net *net, const char *why)
     net->retry = why[0] != '\0' ? ov_daemon_now(net->table->d) + RETRY : 0;
 }
 
+/* The same for what is refused; trying again would not help. */
+static void set_refused(struct net *net, const char *why)
+{
+    char name[OV_NETID_TEXT];
+    if (why[0] != '\0' && strcmp(why, net->refused) != 0)
+        ov_log(&net->table->d->log, OV_LOG_WARN, "network %s: %s", ov_netid_format(net->id, name),
+               why);
+    snprintf(net->refused, sizeof(net->refused), "%s", why);
+}
+
 static int open_device(struct net *net, const struct ov_network_info *info, char why[OV_WHY_MAX])
 {
     struct ov_daemon *d = net->table->d;
@@ -174,6 +186,9 @@ static void bring_up(struct net *net, const struct ov_network_info *info)
         return;
     }
     struct ov_link_state want = wish(info);
+    ov_consent_filter(net->table->d->settings->routes, &want, why);
+    set_refused(net, why);
+    why[0] = '\0';
     if (memcmp(&want, &net->applied, sizeof(want)) == 0 && net->problem[0] == '\0')
         return;
     int err = ov_link_apply(net->link, &want, why);
@@ -221,7 +236,7 @@ static void update(struct net *net)
         return;
     }
     take_down(net);
-    net->problem[0] = '\0';
+    net->problem[0] = net->refused[0] = '\0';
     net->retry = 0;
     if (!joined)
         net->table = NULL;
@@ -294,7 +309,10 @@ void ov_networks_device(const struct ov_networks *n, ov_netid id, const char **d
 {
     const struct net *net = find(n, id);
     *device = net != NULL && net->tap != NULL ? ov_tap_name(net->tap) : NULL;
-    *problem = net != NULL && net->problem[0] != '\0' ? net->problem : NULL;
+    *problem = net == NULL               ? NULL
+               : net->problem[0] != '\0' ? net->problem
+               : net->refused[0] != '\0' ? net->refused
+                                         : NULL;
 }
 
 uint64_t ov_networks_dropped(const struct ov_networks *n)

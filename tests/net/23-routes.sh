@@ -1,0 +1,41 @@
+#!/bin/bash
+# A network's owner cannot take a member's Internet: addresses and routes are private unless consented.
+. "$(dirname "$0")/lab.sh"
+two_joined
+GREEDY="0.0.0.0/1, 128.0.0.0/1, 20.0.0.1/32, 169.254.169.254/32, ::/0, 192.168.77.0/24 via $B"
+DEV=$(device alice)
+
+routes() { # NODE: what its networks put into its tables
+    { ip -n "$1" route show proto 79 && ip -n "$1" -6 route show proto 79; } | awk '{ print $1 }' | sort | xargs
+}
+
+gets() { # NODE ROUTES
+    [ "$(routes "$1")" = "$2" ]
+}
+
+need "a greedy owner" ov root net set dorm routes "$GREEDY"
+check "only the private route is taken" within 3 gets alice 192.168.77.0/24
+check "the server is still reached outside" eval '! ip -n alice route get 20.0.0.1 | grep -q "$DEV"'
+check "the user is told" within 2 eval 'ov alice networks | grep -q "0.0.0.0/1 is refused.*routes = all"'
+check "and programs too" json alice '.networks[0].device_problem | test("refused")' networks
+check "once in the log" eval '[ "$(grep -c "is refused" "$LOG/alice.log")" = 1 ]'
+check "traffic goes on" within 2 pings alice "$B"
+ov root net set dorm routes none >/dev/null
+check "it is over when the routes are gone" within 3 json alice '.networks[0].device_problem == null' networks
+check "and so are they" gets alice ""
+
+sed -i '/^\[node\]/a routes = none' "$LAB/alice.conf"
+stop alice && start alice || exit 1
+need "no routes at all" within 3 is_ready alice
+ov root net set dorm routes "192.168.77.0/24 via $B" >/dev/null
+check "the user is told whose word it was" within 3 eval 'ov alice networks | grep -q "192.168.77.0/24 is refused.*routes = none"'
+check "and has none" gets alice ""
+sed -i 's/^routes = none/routes = all/' "$LAB/alice.conf"
+stop alice && start alice || exit 1
+ov root net set dorm routes "198.51.100.0/24 via $B" >/dev/null
+check "all means all" within 5 gets alice 198.51.100.0/24
+check "without complaint" json alice '.networks[0].device_problem == null' networks
+
+ov root net set dorm pool 8.0.0.0/8 >/dev/null
+check "a public pool is no address for bob" within 3 eval 'ov bob networks | grep -q "address 8.0.0.*/8 is refused"'
+check "and takes no traffic of his" eval '! ip -n bob route get 8.8.8.8 | grep -q "$(device bob)"'
