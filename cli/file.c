@@ -139,6 +139,29 @@ int ov_file_remove(const char *path, char why[OV_WHY_MAX])
     return sync_parent(path, why);
 }
 
+/* Who else may write to a directory of secrets can plant a key of his own, or links to others'
+ * files. */
+static int keep_others_out(const char *path, const struct stat *st, char why[OV_WHY_MAX])
+{
+    if (st->st_uid != geteuid() && st->st_uid != 0) {
+        snprintf(why, OV_WHY_MAX,
+                 "%.120s belongs to another user, who could change what is in it: take another "
+                 "directory, or chown this one",
+                 path);
+        return OV_EPERM;
+    }
+    if ((st->st_mode & S_IWOTH) != 0) {
+        snprintf(why, OV_WHY_MAX,
+                 "everybody may write to %.120s: take another directory, or empty this one and "
+                 "chmod 700 it",
+                 path);
+        return OV_EPERM;
+    }
+    if ((st->st_mode & S_IWGRP) != 0 && chmod(path, st->st_mode & 07757) != 0)
+        return fail(why, "take the group's write permission from", path, errno);
+    return OV_OK;
+}
+
 int ov_dir_make(const char *path, char why[OV_WHY_MAX])
 {
     char p[OV_PATH_MAX];
@@ -161,5 +184,5 @@ int ov_dir_make(const char *path, char why[OV_WHY_MAX])
         return fail(why, "make", p, errno);
     if (!S_ISDIR(st.st_mode))
         return fail(why, "use", p, ENOTDIR);
-    return OV_OK;
+    return keep_others_out(p, &st, why);
 }

@@ -28,7 +28,8 @@ OV_CHECK int ov_file_create(const char *path, const void *data, size_t len, char
 /* Removing what is not there is OV_OK. */
 OV_CHECK int ov_file_remove(const char *path, char why[OV_WHY_MAX]);
 
-/* Make a directory, its missing parents too, mode 0700. One that exists must be a directory. */
+/* Make a directory, its missing parents too, mode 0700. One that exists must be a directory of ours
+ * or root's that not everybody may write to; its group's right to is taken away. */
 OV_CHECK int ov_dir_make(const char *path, char why[OV_WHY_MAX]);
 
 #endif

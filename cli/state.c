@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include "config.h"
+#include "identity_file.h"
 #include "text.h"
 
 #include <dirent.h>
@@ -23,6 +24,22 @@ struct ov_state {
 
 static const char *const SUBDIRS[] = {"networks", "peers", "hosts"};
 
+/* Is this a temporary file of what file.c writes: a known name, '.' and six characters? */
+static bool is_temporary(const char *name)
+{
+    static const char *const NAMES[] = {OV_IDENTITY_SECRET_FILE, OV_IDENTITY_PUBLIC_FILE, "port",
+                                        "stamp"};
+    size_t len = strlen(name), stem = strspn(name, "0123456789abcdef");
+    if (len < 7 || name[len - 7] != '.')
+        return false;
+    if (stem == len - 7 && (stem == NETID_DIGITS || stem == ADDR_DIGITS))
+        return true;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+        if (strlen(NAMES[i]) == len - 7 && strncmp(NAMES[i], name, len - 7) == 0)
+            return true;
+    return false;
+}
+
 /* The daemon before us may have died between making a temporary file and renaming it. */
 static void remove_temporaries(const char *dir)
 {
@@ -30,13 +47,9 @@ static void remove_temporaries(const char *dir)
     DIR *d = opendir(dir);
     if (d == NULL)
         return;
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        size_t stem = strspn(e->d_name, "0123456789abcdef");
-        bool item = stem == NETID_DIGITS || stem == ADDR_DIGITS;
-        if (item && e->d_name[stem] == '.' && strlen(e->d_name + stem) == 7 &&
-            ov_path_join(path, dir, e->d_name, why) == OV_OK)
+    for (const struct dirent *e; (e = readdir(d)) != NULL;)
+        if (is_temporary(e->d_name) && ov_path_join(path, dir, e->d_name, why) == OV_OK)
             unlink(path);
-    }
     closedir(d);
 }
 
@@ -80,6 +93,8 @@ int ov_state_open(const char *dir, const struct ov_log *log, struct ov_state **o
         snprintf(s->dir, sizeof(s->dir), "%s", dir);
         err = take_lock(s, why);
     }
+    if (err == OV_OK)
+        remove_temporaries(dir);
     for (size_t i = 0; i < sizeof(SUBDIRS) / sizeof(SUBDIRS[0]) && err == OV_OK; i++) {
         err = ov_path_join(sub, dir, SUBDIRS[i], why);
         if (err == OV_OK)
