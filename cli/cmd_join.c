@@ -33,17 +33,28 @@ struct join {
     struct ov_command_line line;
     struct ov_progress progress;
     struct ov_target target;
-    char netid[OV_NETID_TEXT];
+    char netid[OV_NETID_TEXT], invite[OV_INVITE_TEXT];
     double began, timeout;
     bool told; /* the owner's line has been printed */
 };
+
+/* An invite is a password until it is used, and everybody sees the argument lists of processes. */
+static void hide_invite(struct join *j)
+{
+    char *word = j->line.args[0];
+
+    if (!j->target.is_invite)
+        return;
+    snprintf(j->invite, sizeof j->invite, "%s", word);
+    memset(word, '*', strlen(word));
+}
 
 static json_t *request(const struct join *j)
 {
     char host[OV_HOST_TEXT + 16];
 
     if (j->target.is_invite)
-        return json_pack("{s:s}", "invite", j->line.args[0]);
+        return json_pack("{s:s}", "invite", j->invite);
     if (!j->target.has_host)
         return json_pack("{s:s}", "netid", j->netid);
     snprintf(host, sizeof host, strchr(j->target.host.name, ':') ? "[%s]:%u" : "%s:%u",
@@ -143,7 +154,7 @@ static void print_joined(const json_t *net, const char *netid)
 /* True when there is nothing more to wait for; *code is then the exit code. */
 static bool decided(struct join *j, const json_t *net, int *code)
 {
-    const char *state = ov_json_text(net, "state", ""), *problem;
+    const char *state = ov_json_text(net, "state", ""), *problem, *device;
 
     if (strcmp(state, "refused") == 0) {
         ov_progress_clear(&j->progress);
@@ -154,14 +165,17 @@ static bool decided(struct join *j, const json_t *net, int *code)
     if (strcmp(state, "ready") != 0)
         return false;
     problem = ov_json_text(net, "device_problem", NULL);
-    if (!problem && !ov_json_text(net, "device", NULL))
+    device = ov_json_text(net, "device", NULL);
+    if (!problem && !device)
         return false; /* the device is being made */
     ov_progress_clear(&j->progress);
-    if (problem)
-        ov_complain("admitted, but this computer has no network device for it", problem);
-    else if (!j->line.json)
+    if (device && !j->line.json)
         print_joined(net, j->netid);
-    *code = problem ? OV_EXIT_FAILED : OV_EXIT_OK;
+    if (problem)
+        ov_complain(device ? "not all that the network wants is set up"
+                           : "admitted, but this computer has no network device for it",
+                    problem);
+    *code = device ? OV_EXIT_OK : OV_EXIT_FAILED;
     return true;
 }
 
@@ -227,6 +241,7 @@ int ov_cmd_join(int argc, char **argv)
         ov_complain(why, NULL);
         return OV_EXIT_USAGE;
     }
+    hide_invite(&j);
     ov_netid_format(j.target.netid, j.netid);
     code = ov_client_open(&j.line, &j.client);
     if (code != OV_EXIT_OK)
@@ -244,5 +259,6 @@ int ov_cmd_join(int argc, char **argv)
         ov_json_print(net);
     json_decref(net);
     ov_client_close(j.client);
+    ov_wipe(j.invite, sizeof j.invite);
     return code;
 }

@@ -136,6 +136,14 @@ int ov_text_number(const char *text, uint64_t max, uint64_t *out)
     return OV_OK;
 }
 
+/* Marks without width that turn the direction of what follows, end a line, or hide: with them one
+ * name can be made to look like another. */
+static bool is_trick(wchar_t c)
+{
+    return c == 0x61c || c == 0xfeff || c == 0x200b || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* Run `step` over the characters of `utf8` in the C.UTF-8 locale, whatever the user's is. `len` is
  * the bytes of the character, `width` its columns: -1 for what a terminal must not get. */
 static void each_character(const char *utf8,
@@ -153,7 +161,7 @@ static void each_character(const char *utf8,
             memset(&state, 0, sizeof state);
             step(arg, utf8, len = 1, -1);
         } else {
-            step(arg, utf8, len, wcwidth(wide));
+            step(arg, utf8, len, is_trick(wide) ? -1 : wcwidth(wide));
         }
         utf8 += len;
         left -= len;
