@@ -45,10 +45,9 @@ prepare() {
     done
     online a b s || return 1
     address=$(cut -d: -f1 "$LAB/s/identity.public")
-    net=${address}000001
-    api s POST "controller/network/$net" '{"private":false,"v4AssignMode":{"zt":true},
+    net=$(api s POST "controller/network/${address}______" '{"private":false,"v4AssignMode":{"zt":true},
         "routes":[{"target":"10.9.0.0/24"}],
-        "ipAssignmentPools":[{"ipRangeStart":"10.9.0.1","ipRangeEnd":"10.9.0.20"}]}' || return 1
+        "ipAssignmentPools":[{"ipRangeStart":"10.9.0.1","ipRangeEnd":"10.9.0.20"}]}' | jq -er .id) || return 1
     api a POST "network/$net" '{}' && api b POST "network/$net" '{}' || return 1
     wait_for 30 eval "[ \"\$(api b GET network/$net | jq -r .status)\" = OK ]" || return 1
     wait_for 30 eval "[ \"\$(api a GET network/$net | jq -r .status)\" = OK ]" || return 1
