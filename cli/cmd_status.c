@@ -100,6 +100,7 @@ static void print_traffic(const json_t *s)
     printf("\nnetworks  %.0f\n", ov_json_number(s, "networks", 0));
     printf("peers     %.0f, %.0f with a session\n", ov_json_number(s, "peers", 0),
            ov_json_number(s, "sessions", 0));
+    printf("offload   %s\n", ov_json_text(s, "offload", "none"));
     printf("received  %s in %.0f datagrams\n",
            ov_text_bytes(ov_json_number(t, "rx_bytes", 0), unit),
            ov_json_number(t, "rx_datagrams", 0));

@@ -116,6 +116,11 @@ static bool set_roots(struct ov_settings *s, const char *v)
     return parse_hosts(v, s->roots, &s->nroots, OV_ROOTS_MAX);
 }
 
+static bool set_offload(struct ov_settings *s, const char *v)
+{
+    return parse_bool(v, &s->offload);
+}
+
 static bool set_root(struct ov_settings *s, const char *v)
 {
     return parse_bool(v, &s->root);
@@ -175,6 +180,7 @@ static const struct key {
      "an interface name of at most 15 letters, as ovpn%d"},
     {"node", "roots", set_roots, true, "at most 8 servers, as vpn.example.org:4793"},
     {"node", "routes", set_routes, false, "private, all or none"},
+    {"node", "offload", set_offload, false, "yes or no"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},
@@ -350,7 +356,8 @@ int ov_config_read(const char *path, struct ov_settings *s, char why[OV_WHY_MAX]
 
 void ov_config_defaults(struct ov_settings *s)
 {
-    *s = (struct ov_settings){.root_port = OV_DEFAULT_PORT, .log_level = OV_LOG_INFO};
+    *s = (struct ov_settings){
+        .offload = true, .root_port = OV_DEFAULT_PORT, .log_level = OV_LOG_INFO};
     snprintf(s->interface, sizeof(s->interface), "ovpn%%d");
     if (gethostname(s->name, sizeof(s->name)) != 0)
         s->name[0] = '\0';

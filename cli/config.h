@@ -25,6 +25,7 @@ struct ov_settings {
     enum ov_consent routes;          /* what networks may put on this computer */
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
+    bool offload; /* of checksums and segmentation, where the kernel has it */
     /* [root] */
     bool root;
     uint16_t root_port;

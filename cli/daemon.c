@@ -112,7 +112,7 @@ void ov_daemon_drain(struct ov_daemon *d)
                             o.datagrams.data, o.datagrams.len, o.datagrams.segment);
             break;
         case OV_OUT_FRAME:
-            ov_networks_frame(d->networks, o.frame.net, o.frame.data, o.frame.len);
+            ov_networks_frame(d->networks, &o.frame);
             break;
         case OV_OUT_EVENT:
             on_event(d, &o.event);
@@ -124,6 +124,7 @@ void ov_daemon_drain(struct ov_daemon *d)
     }
     for (size_t i = 0; i < d->nsockets; i++)
         ov_udp_flush(d->sockets[i].udp);
+    ov_networks_flush(d->networks);
 }
 
 /* ---- the loop ---- */

@@ -82,7 +82,7 @@ static json_t *status_conflicts(const struct ov_daemon *d)
 json_t *ov_json_of_status(struct ov_daemon *d)
 {
     struct ov_node_stats s;
-    char identity[OV_IDENTITY_TEXT];
+    char identity[OV_IDENTITY_TEXT], offload[OV_OFFLOAD_TEXT];
     ov_netid nets[OV_NETWORKS_MAX];
     const struct ov_identity *id = ov_node_identity(d->node);
     uint8_t caps = (uint8_t)((d->settings->root ? OV_CAP_ROOT : 0) |
@@ -92,6 +92,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         json_array_append_new(
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
     ov_node_stats(d->node, &s);
+    ov_networks_offload(d->networks, offload);
     return json_pack(
         "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o}", "version", OV_VERSION,
         "address", ov_json_of_addr(id->addr), "identity", ov_identity_format(id, identity),
@@ -99,8 +100,8 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
         ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "traffic",
         status_traffic(&s), "peers", (json_int_t)s.peers, "sessions", (json_int_t)s.sessions,
-        "networks", (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", "none",
-        "drops", status_drops(d, &s), "conflicts", status_conflicts(d));
+        "networks", (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
+        offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d));
 }
 
 /* ---- NETWORK ---- */

@@ -20,6 +20,7 @@ struct net {
     struct ov_networks *table; /* NULL: this slot is free */
     ov_netid id;
     bool dirty;
+    bool written;            /* frames, since the last flush */
     enum ov_net_state state; /* as last told in the log */
     struct ov_tap *tap;      /* NULL: no device */
     struct ov_link *link;    /* NULL: no device */
@@ -88,7 +89,7 @@ static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v,
     while (count > 0) {
         size_t n = count < FRAME_BATCH ? count : FRAME_BATCH;
         for (size_t i = 0; i < n; i++)
-            batch[i] = (struct ov_frame){v[i].data, v[i].len};
+            batch[i] = (struct ov_frame){v[i].data, v[i].len, v[i].offload};
         ov_node_frames(d->node, net->id, batch, n, now);
         ov_daemon_drain(d);
         v += n;
@@ -157,8 +158,8 @@ static int open_device(struct net *net, const struct ov_network_info *info, char
 {
     struct ov_daemon *d = net->table->d;
     char name[OV_NETID_TEXT];
-    int err =
-        ov_tap_open(&d->loop, d->settings->interface, &info->mac, on_frames, net, &net->tap, why);
+    int err = ov_tap_open(&d->loop, d->settings->interface, &info->mac, d->settings->offload,
+                          on_frames, net, &net->tap, why);
     if (err != OV_OK) {
         net->tap = NULL;
         return err;
@@ -297,11 +298,42 @@ bool ov_networks_run(struct ov_networks *n)
     return more;
 }
 
-void ov_networks_frame(struct ov_networks *n, ov_netid id, const uint8_t *frame, size_t len)
+void ov_networks_frame(struct ov_networks *n, const struct ov_out_frame *f)
 {
-    const struct net *net = find(n, id);
-    if (net != NULL && net->tap != NULL)
-        ov_tap_write(net->tap, frame, len);
+    struct net *net = find(n, f->net);
+    if (net == NULL || net->tap == NULL)
+        return;
+    ov_tap_write(net->tap, f->data, f->len, &f->offload);
+    net->written = true;
+}
+
+void ov_networks_flush(struct ov_networks *n)
+{
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
+        struct net *net = &n->v[i];
+        if (net->written && net->tap != NULL)
+            ov_tap_flush(net->tap);
+        net->written = false;
+    }
+}
+
+void ov_networks_offload(const struct ov_networks *n, char out[OV_OFFLOAD_TEXT])
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = {
+        {OV_TAP_CSUM, "csum"}, {OV_TAP_TSO, "tso"}, {OV_TAP_USO, "uso"}, {OV_TAP_GRO, "gro"}};
+    unsigned used = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        if (n->v[i].table != NULL && n->v[i].tap != NULL)
+            used |= ov_tap_offloads(n->v[i].tap);
+    snprintf(out, OV_OFFLOAD_TEXT, "none");
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (used & words[i].bit)
+            len += (size_t)snprintf(out + len, OV_OFFLOAD_TEXT - len, "%s%s", len ? " " : "",
+                                    words[i].word);
 }
 
 void ov_networks_device(const struct ov_networks *n, ov_netid id, const char **device,

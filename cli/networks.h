@@ -7,7 +7,7 @@
 #ifndef OV_CLI_NETWORKS_H
 #define OV_CLI_NETWORKS_H
 
-#include "core/types.h"
+#include "core/output.h"
 
 struct ov_daemon;
 struct ov_networks;
@@ -19,8 +19,12 @@ void ov_networks_close(struct ov_networks *n); /* frees itself once the loop has
 void ov_networks_mark(struct ov_networks *n, ov_netid net);
 /* Do what is marked; true when that has marked more. */
 bool ov_networks_run(struct ov_networks *n);
-/* A frame for the host. */
-void ov_networks_frame(struct ov_networks *n, ov_netid net, const uint8_t *frame, size_t len);
+/* A frame for the host; it must stay until the flush that ends the batch. */
+void ov_networks_frame(struct ov_networks *n, const struct ov_out_frame *f);
+void ov_networks_flush(struct ov_networks *n);
+/* What the devices leave to others, in words: "none", "csum tso uso gro". */
+#define OV_OFFLOAD_TEXT 32
+void ov_networks_offload(const struct ov_networks *n, char out[OV_OFFLOAD_TEXT]);
 
 /* Both are NULL when there is nothing to tell; they live until the next run(). */
 void ov_networks_device(const struct ov_networks *n, ov_netid net, const char **device,

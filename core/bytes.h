@@ -8,6 +8,12 @@
 
 #include "types.h"
 
+/* Bytes somewhere else. */
+struct ov_slice {
+    const uint8_t *p;
+    size_t len;
+};
+
 struct ov_reader {
     const uint8_t *p, *end;
     bool failed;
@@ -56,6 +62,10 @@ void ov_writer_prefix(struct ov_writer *w, const struct ov_prefix *p);
 void ov_writer_endpoint(struct ov_writer *w, const struct ov_endpoint *e);
 
 /* Big-endian loads and stores for the fixed headers of the data path. */
+static inline uint16_t ov_load16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
 static inline uint32_t ov_load32(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -63,6 +73,11 @@ static inline uint32_t ov_load32(const uint8_t *p)
 static inline uint64_t ov_load64(const uint8_t *p)
 {
     return (uint64_t)ov_load32(p) << 32 | ov_load32(p + 4);
+}
+static inline void ov_store16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
 }
 static inline void ov_store32(uint8_t *p, uint32_t v)
 {

@@ -38,13 +38,14 @@ static void on_frame(struct ov_node *n, struct ov_peer *p, const uint8_t *m, siz
 {
     ov_netid id;
     struct ov_slice frame;
-    if (ov_msg_frame_decode(m, len, &id, &frame) != OV_OK) {
+    struct ov_offload offload;
+    if (ov_msg_frame_decode(m, len, &id, &frame, &offload) != OV_OK) {
         ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
         return;
     }
     struct ov_network *net = ov_network_find(&n->o, id);
     if (net)
-        ov_switch_receive(net, p, frame.p, frame.len);
+        ov_switch_receive(net, p, frame.p, frame.len, &offload);
     else
         ov_drop(&n->e, OV_DROP_NOT_JOINED);
 }
@@ -473,7 +474,7 @@ void ov_node_frames(struct ov_node *n, ov_netid id, const struct ov_frame *v, si
     if (!net)
         n->e.stats.drops[OV_DROP_NOT_JOINED] += count;
     for (size_t i = 0; net && i < count; i++)
-        ov_switch_send(net, v[i].data, v[i].len);
+        ov_switch_send(net, v[i].data, v[i].len, &v[i].offload);
     leave(n);
 }
 

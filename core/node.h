@@ -87,11 +87,13 @@ struct ov_datagram {
 };
 void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t count, ov_time now);
 
-/* An Ethernet frame from the TAP. OV_FRAME_HEADROOM bytes before `data` belong to the engine. */
+/* An Ethernet frame from the TAP, or a superframe as `offload` tells. It is consumed, and
+ * OV_FRAME_HEADROOM bytes before `data` belong to the engine too. */
 #define OV_FRAME_HEADROOM 16
 struct ov_frame {
     uint8_t *data;
     size_t len;
+    struct ov_offload offload;
 };
 void ov_node_frames(struct ov_node *n, ov_netid net, const struct ov_frame *v, size_t count,
                     ov_time now);

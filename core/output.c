@@ -94,12 +94,15 @@ uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
     return p;
 }
 
-bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len)
+bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len,
+                   const struct ov_offload *off)
 {
     struct ov_output *o = append(q, OV_OUT_FRAME);
     if (!o)
         return false;
     o->frame = (struct ov_out_frame){.net = net, .data = data, .len = len};
+    if (off)
+        o->frame.offload = *off;
     return true;
 }
 

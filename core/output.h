@@ -31,6 +31,7 @@ struct ov_out_frame {
     ov_netid net;
     const uint8_t *data;
     size_t len;
+    struct ov_offload offload; /* never a superframe; its checksum may be partial */
 };
 
 enum ov_event_kind {
@@ -90,8 +91,9 @@ size_t ov_outq_begin(struct ov_outq *q);
 #define OV_TRAIN_BYTES    65000
 uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
                           const struct ov_endpoint *to, size_t len);
-/* `data` is borrowed. */
-OV_CHECK bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len);
+/* `data` is borrowed; `o` may be NULL: nothing is left to the host. */
+OV_CHECK bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len,
+                            const struct ov_offload *o);
 /* Events and things to persist are copied, with all that they point to (but `host`, which must be
  * static for the turn). */
 OV_CHECK bool ov_outq_event(struct ov_outq *q, const struct ov_out_event *e);

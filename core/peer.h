@@ -118,6 +118,10 @@ enum ov_send_flag {
 /* Send, or queue until a session stands. OV_EFULL, OV_ENOENT (no path), OV_ELIMIT: dropped and
  * counted. */
 int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags);
+/* Send the segments of one frame of network `net` the same way, as one train. Each has room for
+ * the message's header before it. A partial checksum crosses as it is, unless its four bytes more
+ * would cost a fragment, or the frame has to wait. */
+int ov_peer_send_segments(struct ov_peer *p, ov_netid net, struct ov_segments *s);
 /* Send under the current key by a certain way; never queued, never fragmented. */
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,
                      size_t len);

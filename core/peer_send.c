@@ -125,32 +125,88 @@ static struct ov_path_quality *quality(struct ov_peer *p, const struct ov_via *v
     return via->relay ? &p->paths->relay : &p->paths->p[p->paths->active].q;
 }
 
-int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags)
+/* The key and the way that a message, or a train of them, takes now. */
+struct way {
+    struct ov_keypair *kp;
+    struct ov_via via;
+    size_t room; /* for a message that needs no fragments */
+};
+
+/* OV_ESTATE: no session yet, one is wanted. OV_ENOENT: no path; the caller counts what it drops. */
+static int choose_way(struct ov_peer *p, struct way *w)
 {
     struct ov_engine *e = p->e;
-    struct ov_via via;
-    struct ov_keypair *kp = ov_session_sender(e, &p->s);
-    if (!kp) {
+    w->kp = ov_session_sender(e, &p->s);
+    if (!w->kp) {
         ov_peer_connect(p);
-        return enqueue(p, msg, len);
+        return OV_ESTATE;
     }
     if (ov_session_wants_rekey(e, &p->s))
         ov_peer_rehandshake(p);
-    if (!ov_peer_route(p, &via)) {
-        ov_drop(e, OV_DROP_NO_PATH);
+    if (!ov_peer_route(p, &w->via)) {
         /* Perhaps the way is lost for good: ask anew where it may be. */
         ov_peer_rehandshake(p);
         return OV_ENOENT;
     }
-    size_t room = quality(p, &via)->mtu - OV_DATA_OVERHEAD - ov_via_overhead(&via);
-    int err =
-        len <= room ? seal_one(p, kp, &via, msg, len) : seal_fragments(p, kp, &via, msg, len, room);
-    if (err != OV_OK)
-        return err;
-    note_sent(p, flags);
-    if (flags & OV_SEND_FRAME && via.relay)
-        ov_punch_kick(p);
+    w->room = quality(p, &w->via)->mtu - OV_DATA_OVERHEAD - ov_via_overhead(&w->via);
     return OV_OK;
+}
+
+static int seal_message(struct ov_peer *p, const struct way *w, const uint8_t *msg, size_t len)
+{
+    return len <= w->room ? seal_one(p, w->kp, &w->via, msg, len)
+                          : seal_fragments(p, w->kp, &w->via, msg, len, w->room);
+}
+
+static void went(struct ov_peer *p, const struct way *w, unsigned flags)
+{
+    note_sent(p, flags);
+    if (flags & OV_SEND_FRAME && w->via.relay)
+        ov_punch_kick(p);
+}
+
+int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags)
+{
+    struct way w;
+    int err = choose_way(p, &w);
+    if (err == OV_ESTATE)
+        return enqueue(p, msg, len);
+    if (err != OV_OK) {
+        ov_drop(p->e, OV_DROP_NO_PATH);
+        return err;
+    }
+    err = seal_message(p, &w, msg, len);
+    if (err == OV_OK)
+        went(p, &w, flags);
+    return err;
+}
+
+int ov_peer_send_segments(struct ov_peer *p, ov_netid net, struct ov_segments *s)
+{
+    struct way w;
+    uint8_t *frame;
+    size_t len;
+    int err = choose_way(p, &w), way = err;
+    bool sent = false;
+    if (way == OV_ENOENT) {
+        p->e->stats.drops[OV_DROP_NO_PATH] += s->n - s->next;
+        return err;
+    }
+    while ((frame = ov_segments_next(s, &len)) != NULL) {
+        struct ov_offload o = s->offload;
+        size_t header = OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL;
+        bool finish = way != OV_OK ||
+                      (header + len > w.room && header + len - OV_MSG_FRAME_PARTIAL <= w.room);
+        if (finish && ov_offload_complete(&o, frame, len) != OV_OK)
+            continue; /* cannot be: it was checked with the frame */
+        header = ov_msg_frame_prepend(net, &o, frame);
+        err = way == OV_OK ? seal_message(p, &w, frame - header, header + len)
+                           : enqueue(p, frame - header, header + len);
+        sent |= way == OV_OK && err == OV_OK;
+    }
+    if (sent)
+        went(p, &w, OV_SEND_FRAME);
+    return err;
 }
 
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,

@@ -25,15 +25,21 @@ static struct ov_peer *peer_of(struct ov_network *net, const struct ov_member *m
     return ov_peer_claim(net->o->e, &m->cert.member, &p) == OV_OK ? p : NULL;
 }
 
-void ov_switch_unicast(struct ov_network *net, struct ov_member *m, uint8_t *frame, size_t len)
+static void send_segments(struct ov_network *net, struct ov_member *m, struct ov_segments *s)
 {
     struct ov_peer *p = peer_of(net, m);
     if (!p)
         return;
     if (m->hello_ts != net->cert.timestamp && ov_peer_up(p))
         ov_member_hello(net, p, false);
-    ov_msg_frame_header(net->id, frame - OV_MSG_FRAME_HEADER);
-    ov_peer_send(p, frame - OV_MSG_FRAME_HEADER, len + OV_MSG_FRAME_HEADER, OV_SEND_FRAME);
+    ov_peer_send_segments(p, net->id, s);
+}
+
+void ov_switch_unicast(struct ov_network *net, struct ov_member *m, uint8_t *frame, size_t len)
+{
+    struct ov_segments s;
+    if (ov_segments_init(&s, &ov_offload_none, frame, len) == OV_OK)
+        send_segments(net, m, &s);
 }
 
 void ov_switch_answer(struct ov_network *net, const struct ov_frame_info *req,
@@ -46,7 +52,7 @@ void ov_switch_answer(struct ov_network *net, const struct ov_frame_info *req,
     if (len <= 0)
         return;
     uint8_t *copy = ov_outq_copy(&e->out, buf, (size_t)len);
-    if (!copy || !ov_outq_frame(&e->out, net->id, copy, (size_t)len))
+    if (!copy || !ov_outq_frame(&e->out, net->id, copy, (size_t)len, NULL))
         ov_drop(e, OV_DROP_OUTPUT_FULL);
 }
 
@@ -85,10 +91,11 @@ static bool neighbour(struct ov_network *net, const struct ov_frame_info *f, con
     return true;
 }
 
-static void to_unknown(struct ov_network *net, const struct ov_mac *dst, uint8_t *frame, size_t len)
+static void to_unknown(struct ov_network *net, const struct ov_frame_info *f, uint8_t *frame,
+                       size_t len)
 {
     ov_addr a;
-    if (ov_mac_underive(dst, net->id, &a) && ov_addr_valid(a) && a != net->o->e->id.pub.addr)
+    if (ov_mac_underive(&f->dst, net->id, &a) && ov_addr_valid(a) && a != net->o->e->id.pub.addr)
         ov_lookup_member(net, a, frame, len);
     else
         ov_multicast_bridges(net, frame, len);
@@ -111,33 +118,64 @@ static struct ov_member *destination(struct ov_network *net, const struct ov_mac
     return l && net->o->e->now - l->seen < OV_LEARNED_LIFE ? ov_member_find(net, l->member) : NULL;
 }
 
-void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len)
+static void to_group(struct ov_network *net, const struct ov_frame_info *f, uint8_t *frame,
+                     size_t len)
+{
+    if (neighbour(net, f, frame, len))
+        return;
+    if (net->config->flags & OV_NET_BROADCAST)
+        ov_multicast_send(net, &f->dst, frame, len);
+    else
+        ov_drop(net->o->e, OV_DROP_MULTICAST_LIMIT);
+}
+
+/* Whole frames, one by one. */
+static void each(struct ov_network *net, const struct ov_frame_info *f, struct ov_segments *s,
+                 void (*go)(struct ov_network *net, const struct ov_frame_info *f, uint8_t *frame,
+                            size_t len))
+{
+    uint8_t *frame;
+    size_t len;
+    while ((frame = ov_segments_next(s, &len)) != NULL) {
+        struct ov_offload o = s->offload;
+        if (ov_offload_complete(&o, frame, len) == OV_OK)
+            go(net, f, frame, len);
+    }
+}
+
+/* Look at what came from the TAP; a superframe counts as what it stands for. */
+static bool look(struct ov_engine *e, uint8_t *frame, size_t len, const struct ov_offload *o,
+                 struct ov_frame_info *f, struct ov_segments *s)
+{
+    if (ov_frame_parse(frame, len, f) != OV_OK || ov_segments_init(s, o, frame, len) != OV_OK)
+        return false;
+    e->stats.rx_frames += s->n - 1;
+    return true;
+}
+
+void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const struct ov_offload *o)
 {
     struct ov_engine *e = net->o->e;
     struct ov_frame_info f;
+    struct ov_segments s;
     e->stats.rx_frames++;
     e->stats.rx_frame_bytes += len;
     if (!ov_network_ready(net)) {
         ov_drop(e, OV_DROP_NOT_JOINED);
-    } else if (ov_frame_parse(frame, len, &f) != OV_OK) {
+    } else if (!look(e, frame, len, o, &f, &s)) {
         ov_drop(e, OV_DROP_MALFORMED_FRAME);
     } else if (!mac_equal(&f.src, &net->mac) && !(net->cert.perms & OV_PERM_BRIDGE)) {
         ov_drop(e, OV_DROP_SOURCE_MAC);
-    } else if (!fits_mtu(net, &f, len)) {
+    } else if (!fits_mtu(net, &f, ov_segments_largest(&s))) {
         ov_drop(e, OV_DROP_TOO_LARGE);
     } else if (ov_mac_is_multicast(&f.dst)) {
-        if (neighbour(net, &f, frame, len))
-            return;
-        if (net->config->flags & OV_NET_BROADCAST)
-            ov_multicast_send(net, &f.dst, frame, len);
-        else
-            ov_drop(e, OV_DROP_MULTICAST_LIMIT);
+        each(net, &f, &s, to_group);
     } else {
         struct ov_member *m = destination(net, &f.dst);
         if (m && ov_member_valid(net, m))
-            ov_switch_unicast(net, m, frame, len);
+            send_segments(net, m, &s);
         else
-            to_unknown(net, &f.dst, frame, len);
+            each(net, &f, &s, to_unknown);
     }
 }
 
@@ -240,7 +278,8 @@ static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m,
     return OV_DROP_COUNT;
 }
 
-void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t *frame, size_t len)
+void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t *frame, size_t len,
+                       const struct ov_offload *o)
 {
     struct ov_engine *e = net->o->e;
     struct ov_frame_info f;
@@ -254,7 +293,7 @@ void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t 
         ov_member_ask(net, p);
         return;
     }
-    if (ov_frame_parse(frame, len, &f) != OV_OK) {
+    if (ov_frame_parse(frame, len, &f) != OV_OK || !ov_offload_valid(o, frame, len)) {
         ov_drop(e, OV_DROP_MALFORMED_FRAME);
         return;
     }
@@ -266,7 +305,7 @@ void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t 
     m->heard = p->last_frame = e->now;
     if (m->cert.perms & OV_PERM_BRIDGE)
         learn(net, &f.src, m->cert.member.addr);
-    if (!ov_outq_frame(&e->out, net->id, frame, len)) {
+    if (!ov_outq_frame(&e->out, net->id, frame, len, o)) {
         ov_drop(e, OV_DROP_OUTPUT_FULL);
         return;
     }

@@ -12,6 +12,7 @@
 #include "credential.h"
 #include "frame.h"
 #include "noise.h"
+#include "offload.h"
 
 /* ---- datagrams ---- */
 
@@ -129,17 +130,18 @@ enum ov_msg {
 /* The first byte of every message is its enum ov_msg; the structs below are what follows. Encoders
  * write that byte too; decoders are given the bytes after it. */
 
-struct ov_slice {
-    const uint8_t *p;
-    size_t len;
-};
-
-/* FRAME: u8 type, u8 flags = 0, u64 netid, Ethernet frame. */
-#define OV_MSG_FRAME_HEADER 10
+/* FRAME: u8 type, u8 flags, u64 netid, Ethernet frame. With OV_FRAME_PARTIAL, u16 csum_start and
+ * u16 csum_offset stand before the frame: its checksum is partial (offload.h). */
+enum ov_frame_flag { OV_FRAME_PARTIAL = 1 << 0 };
+#define OV_MSG_FRAME_HEADER  10
+#define OV_MSG_FRAME_PARTIAL 4 /* more, when the checksum is partial */
 void ov_msg_frame_header(ov_netid net, uint8_t out[OV_MSG_FRAME_HEADER]);
-/* `in` is after the type byte. OV_EINVAL for unknown flags. */
+/* Write the header that `o` asks for right before `frame`; returns its length. */
+size_t ov_msg_frame_prepend(ov_netid net, const struct ov_offload *o, uint8_t *frame);
+/* `in` is after the type byte. OV_EINVAL for unknown flags. Where the checksum is, is not checked
+ * here: ov_offload_valid(). */
 OV_CHECK int ov_msg_frame_decode(const uint8_t *in, size_t len, ov_netid *net,
-                                 struct ov_slice *frame);
+                                 struct ov_slice *frame, struct ov_offload *o);
 
 /* FRAGMENT: a piece of a message that is larger than the path takes. u8 type, u16 id, u16 offset,
  * u16 total, bytes. offset + bytes <= total <= OV_MESSAGE_MAX; at most OV_FRAGMENTS_MAX pieces. */

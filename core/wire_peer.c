@@ -28,14 +28,35 @@ void ov_msg_frame_header(ov_netid net, uint8_t out[OV_MSG_FRAME_HEADER])
     ov_store64(out + 2, net);
 }
 
-int ov_msg_frame_decode(const uint8_t *in, size_t len, ov_netid *net, struct ov_slice *frame)
+size_t ov_msg_frame_prepend(ov_netid net, const struct ov_offload *o, uint8_t *frame)
 {
-    const size_t header = OV_MSG_FRAME_HEADER - 1;
+    size_t header = OV_MSG_FRAME_HEADER + (o->partial ? OV_MSG_FRAME_PARTIAL : 0);
 
+    ov_msg_frame_header(net, frame - header);
+    if (o->partial) {
+        frame[1 - (ptrdiff_t)header] = OV_FRAME_PARTIAL;
+        ov_store16(frame - 4, o->csum_start);
+        ov_store16(frame - 2, o->csum_offset);
+    }
+    return header;
+}
+
+int ov_msg_frame_decode(const uint8_t *in, size_t len, ov_netid *net, struct ov_slice *frame,
+                        struct ov_offload *o)
+{
+    size_t header = OV_MSG_FRAME_HEADER - 1;
+
+    *o = (struct ov_offload){.partial = len > 0 && in[0] == OV_FRAME_PARTIAL};
+    if (o->partial)
+        header += OV_MSG_FRAME_PARTIAL;
     if (len < header + OV_ETH_LEN)
         return OV_ETRUNC;
-    if (in[0] != 0 || len - header > OV_FRAME_MAX)
+    if ((in[0] & ~OV_FRAME_PARTIAL) != 0 || len - header > OV_FRAME_MAX)
         return OV_EINVAL;
+    if (o->partial) {
+        o->csum_start = ov_load16(in + header - 4);
+        o->csum_offset = ov_load16(in + header - 2);
+    }
     *net = ov_load64(in + 1);
     *frame = (struct ov_slice){in + header, len - header};
     return OV_OK;

@@ -1,13 +1,22 @@
 /* tap: TAP devices of Linux.
  *
- * Frames are read one a system call into an array of slots, each with headroom, until the device
- * has no more or the array is full; then one callback gets them all. The slots are allocated once
- * and not cleared: an idle device has touched next to none of them. */
+ * Frames are read one a system call into a buffer, one behind the other and each with headroom,
+ * until the device has no more or the buffer cannot be sure to hold another superframe; then one
+ * callback gets them all. The buffer is allocated once and not cleared: an idle device has touched
+ * next to nothing of it.
+ *
+ * Offload. With IFF_VNET_HDR each frame has a struct virtio_net_hdr before it, both ways. What may
+ * come in is asked for by TUNSETOFFLOAD, as much of it as the kernel knows; partial checksums and
+ * TCP superframes may be written whatever was asked for. Without that header, the checksum is
+ * completed here and nothing is put together. */
 #include "tun/tap.h"
+
+#include "core/coalesce.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/virtio_net.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -18,9 +27,21 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define SLOT_BYTES    (OV_TAP_HEADROOM + OV_TAP_FRAME_MAX + 2) /* the byte above the maximum tells */
-#define SLOT_CAPACITY (SLOT_BYTES - OV_TAP_HEADROOM)
+#define SLOT_CAPACITY (OV_SUPERFRAME_MAX + 2) /* the byte above the maximum tells */
+#define BUFFER_BYTES  (5 * (OV_TAP_HEADROOM + SLOT_CAPACITY))
+#define ALIGN         16
 #define GROUP_LINES   4096 /* of /proc/net/dev_mcast that are looked at */
+
+/* From Linux 6.2; the headers may be older than the kernel. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+_Static_assert(sizeof(struct virtio_net_hdr) <= OV_TAP_HEADROOM, "it is read into the headroom");
 
 struct ov_tap {
     uv_poll_t poll;
@@ -32,30 +53,88 @@ struct ov_tap {
     ov_tap_cb cb;
     void *arg;
     uint64_t dropped;
+    bool vnet;         /* frames have a struct virtio_net_hdr before them */
+    unsigned offloads; /* enum ov_tap_offload */
     struct ov_tap_frame frames[OV_TAP_BATCH_MAX];
-    uint8_t *slots;
+    uint8_t *buffer;
+    struct ov_coalesce coalesce;
 };
 
 /* ---- in ---- */
 
+/* What the kernel says of a frame. OV_EINVAL: nothing we know. */
+static int offload_from_vnet(const uint8_t *header, struct ov_offload *out)
+{
+    struct virtio_net_hdr h;
+
+    memcpy(&h, header, sizeof h);
+    *out = (struct ov_offload){.partial = h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM};
+    if (out->partial) {
+        out->csum_start = h.csum_start;
+        out->csum_offset = h.csum_offset;
+    }
+    switch (h.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+    case VIRTIO_NET_HDR_GSO_NONE:
+        return OV_OK;
+    case VIRTIO_NET_HDR_GSO_TCPV4:
+        out->gso = OV_GSO_TCP4;
+        break;
+    case VIRTIO_NET_HDR_GSO_TCPV6:
+        out->gso = OV_GSO_TCP6;
+        break;
+    case VIRTIO_NET_HDR_GSO_UDP_L4:
+        out->gso = OV_GSO_UDP;
+        break;
+    default:
+        return OV_EINVAL;
+    }
+    out->gso_size = h.gso_size;
+    out->hdr_len = h.hdr_len;
+    return OV_OK;
+}
+
+/* Read one frame behind the headroom at `slot`. False: the device has no more. A frame of length 0
+ * is one that was dropped. */
+static bool read_frame(struct ov_tap *t, uint8_t *slot, struct ov_tap_frame *out)
+{
+    size_t before = t->vnet ? sizeof(struct virtio_net_hdr) : 0;
+    uint8_t *data = slot + OV_TAP_HEADROOM;
+    ssize_t r;
+
+    do {
+        r = read(t->fd, data - before, before + SLOT_CAPACITY);
+    } while (r < 0 && errno == EINTR);
+    if (r <= 0)
+        return false;
+    *out = (struct ov_tap_frame){.data = data};
+    if ((size_t)r < before ||
+        (t->vnet && offload_from_vnet(data - before, &out->offload) != OV_OK)) {
+        t->dropped++;
+        return true;
+    }
+    size_t len = (size_t)r - before;
+    size_t max = out->offload.gso != OV_GSO_NONE ? OV_SUPERFRAME_MAX : OV_TAP_FRAME_MAX;
+    if (len > max) /* the kernel cuts what does not fit, and does not tell */
+        t->dropped++;
+    else
+        out->len = len;
+    return true;
+}
+
 /* Fill the array of frames; how many. Stops early when the device has no more. */
 static size_t read_frames(struct ov_tap *t)
 {
-    size_t n = 0;
+    size_t n = 0, at = 0;
 
     for (unsigned i = 0; i < OV_TAP_BATCH_MAX; i++) {
-        uint8_t *data = t->slots + n * SLOT_BYTES + OV_TAP_HEADROOM;
-        ssize_t len;
-        do {
-            len = read(t->fd, data, SLOT_CAPACITY);
-        } while (len < 0 && errno == EINTR);
-        if (len <= 0)
+        struct ov_tap_frame *f = &t->frames[n];
+        if (BUFFER_BYTES - at < OV_TAP_HEADROOM + SLOT_CAPACITY ||
+            !read_frame(t, t->buffer + at, f))
             break;
-        if (len > OV_TAP_FRAME_MAX) { /* the kernel cuts what does not fit, and does not tell */
-            t->dropped++;
+        if (f->len == 0)
             continue;
-        }
-        t->frames[n++] = (struct ov_tap_frame){data, (size_t)len};
+        at += (OV_TAP_HEADROOM + f->len + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+        n++;
     }
     return n;
 }
@@ -80,7 +159,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* ---- out ---- */
 
-static void write_vector(struct ov_tap *t, const struct iovec *v, int n)
+static void write_vector(struct ov_tap *t, const struct iovec *v, int n, size_t frames)
 {
     ssize_t r;
 
@@ -88,14 +167,73 @@ static void write_vector(struct ov_tap *t, const struct iovec *v, int n)
         r = writev(t->fd, v, n);
     } while (r < 0 && errno == EINTR);
     if (r < 0)
-        t->dropped++;
+        t->dropped += frames;
 }
 
-void ov_tap_write(struct ov_tap *t, const uint8_t *frame, size_t len)
+/* Without a header to tell that the checksum is partial, write the finished one in its place. */
+static void write_completed(struct ov_tap *t, const uint8_t *frame, size_t len,
+                            const struct ov_offload *o)
+{
+    size_t at = (size_t)o->csum_start + o->csum_offset;
+    uint16_t sum;
+
+    if (ov_offload_sum(o, frame, len, &sum) != OV_OK) {
+        t->dropped++;
+        return;
+    }
+    uint8_t bytes[2] = {(uint8_t)(sum >> 8), (uint8_t)sum};
+    struct iovec v[] = {{(void *)(uintptr_t)frame, at},
+                        {bytes, sizeof bytes},
+                        {(void *)(uintptr_t)(frame + at + 2), len - at - 2}};
+    write_vector(t, v, 3, 1);
+}
+
+static void vnet_from_offload(const struct ov_offload *o, struct virtio_net_hdr *h)
+{
+    memset(h, 0, sizeof *h);
+    if (o->partial) {
+        h->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+        h->csum_start = o->csum_start;
+        h->csum_offset = o->csum_offset;
+    }
+    if (o->gso == OV_GSO_TCP4)
+        h->gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+    else if (o->gso == OV_GSO_TCP6)
+        h->gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+    h->gso_size = o->gso_size;
+    h->hdr_len = o->hdr_len;
+}
+
+/* A frame, or segments put together. */
+static void on_train(void *arg, const struct ov_train *train)
+{
+    struct ov_tap *t = arg;
+    struct virtio_net_hdr h;
+    struct iovec v[2 + OV_COALESCE_SEGMENTS];
+
+    vnet_from_offload(&train->offload, &h);
+    v[0] = (struct iovec){&h, sizeof h};
+    for (size_t i = 0; i < train->n; i++)
+        v[1 + i] = (struct iovec){(void *)(uintptr_t)train->slices[i].p, train->slices[i].len};
+    write_vector(t, v, (int)train->n + 1, train->frames);
+}
+
+void ov_tap_write(struct ov_tap *t, const uint8_t *frame, size_t len, const struct ov_offload *o)
 {
     struct iovec v = {(void *)(uintptr_t)frame, len};
 
-    write_vector(t, &v, 1);
+    if (t->vnet)
+        ov_coalesce_add(&t->coalesce, frame, len, o);
+    else if (o && o->partial)
+        write_completed(t, frame, len, o);
+    else
+        write_vector(t, &v, 1, 1);
+}
+
+void ov_tap_flush(struct ov_tap *t)
+{
+    if (t->vnet)
+        ov_coalesce_flush(&t->coalesce);
 }
 
 /* ---- what the host listens to ---- */
@@ -230,8 +368,49 @@ static int set_mac(const struct ov_tap *t, const struct ov_mac *mac, char why[25
     return errno == EPERM ? OV_EPERM : OV_EIO;
 }
 
+/* Ask for as much offload as this kernel has. */
+static void set_offload(struct ov_tap *t)
+{
+    static const struct {
+        unsigned flags, means;
+    } wishes[] = {
+        {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
+         OV_TAP_CSUM | OV_TAP_TSO | OV_TAP_USO},
+        {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN, OV_TAP_CSUM | OV_TAP_TSO},
+        {TUN_F_CSUM, OV_TAP_CSUM},
+    };
+    int size = sizeof(struct virtio_net_hdr);
+
+    if (!t->vnet) { /* somebody else may have had the device before, and wanted it otherwise */
+        (void)ioctl(t->fd, TUNSETOFFLOAD, 0ul);
+        return;
+    }
+    (void)ioctl(t->fd, TUNSETVNETHDRSZ, &size); /* so long it is by default */
+    t->offloads = OV_TAP_GRO;
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++)
+        if (ioctl(t->fd, TUNSETOFFLOAD, (unsigned long)wishes[i].flags) == 0) {
+            t->offloads |= wishes[i].means;
+            break;
+        }
+    ov_coalesce_init(&t->coalesce, true, true, on_train, t);
+}
+
+/* Make the device, with a vnet header where it is wanted and the kernel has it. 0 or an errno. */
+static int set_interface(struct ov_tap *t, struct ifreq *req, bool offload)
+{
+    unsigned features = 0;
+
+    req->ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (offload && ioctl(t->fd, TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR)) {
+        t->vnet = true;
+        req->ifr_flags |= IFF_VNET_HDR;
+    }
+    return ioctl(t->fd, TUNSETIFF, req) == 0 ? 0 : errno;
+}
+
 /* Make the device and prepare it, still down. */
-static int create(struct ov_tap *t, const char *name, const struct ov_mac *mac, char why[256])
+static int create(struct ov_tap *t, const char *name, const struct ov_mac *mac, bool offload,
+                  char why[256])
 {
     struct ifreq req;
     size_t len = strlen(name);
@@ -243,9 +422,10 @@ static int create(struct ov_tap *t, const char *name, const struct ov_mac *mac, 
         return explain_open(errno, why);
     memset(&req, 0, sizeof req);
     memcpy(req.ifr_name, name, len);
-    req.ifr_flags = IFF_TAP | IFF_NO_PI;
-    if (ioctl(t->fd, TUNSETIFF, &req) != 0)
-        return explain_create(errno, name, why);
+    int err = set_interface(t, &req, offload);
+    if (err != 0)
+        return explain_create(err, name, why);
+    set_offload(t);
     memcpy(t->name, req.ifr_name, sizeof t->name);
     t->name[sizeof t->name - 1] = '\0';
     t->ifindex = if_nametoindex(t->name);
@@ -258,7 +438,7 @@ static int create(struct ov_tap *t, const char *name, const struct ov_mac *mac, 
 
 static void free_tap(struct ov_tap *t)
 {
-    free(t->slots);
+    free(t->buffer);
     free(t);
 }
 
@@ -267,8 +447,8 @@ static void on_closed(uv_handle_t *handle)
     free_tap(handle->data);
 }
 
-int ov_tap_open(uv_loop_t *loop, const char *name, const struct ov_mac *mac, ov_tap_cb cb,
-                void *arg, struct ov_tap **out, char why[256])
+int ov_tap_open(uv_loop_t *loop, const char *name, const struct ov_mac *mac, bool offload,
+                ov_tap_cb cb, void *arg, struct ov_tap **out, char why[256])
 {
     struct ov_tap *t = calloc(1, sizeof *t);
     int err = OV_ENOMEM, r;
@@ -279,10 +459,10 @@ int ov_tap_open(uv_loop_t *loop, const char *name, const struct ov_mac *mac, ov_
     t->fd = -1;
     t->cb = cb;
     t->arg = arg;
-    t->slots = malloc((size_t)OV_TAP_BATCH_MAX * SLOT_BYTES);
-    if (!t->slots)
+    t->buffer = malloc(BUFFER_BYTES);
+    if (!t->buffer)
         goto out;
-    err = create(t, name, mac, why);
+    err = create(t, name, mac, offload, why);
     if (err != OV_OK)
         goto out;
     r = uv_poll_init(loop, &t->poll, t->fd);
@@ -318,6 +498,11 @@ const char *ov_tap_name(const struct ov_tap *t)
 unsigned ov_tap_index(const struct ov_tap *t)
 {
     return t->ifindex;
+}
+
+unsigned ov_tap_offloads(const struct ov_tap *t)
+{
+    return t->offloads;
 }
 
 uint64_t ov_tap_dropped(const struct ov_tap *t)

@@ -31,15 +31,17 @@ AGAIN(found)
 
 static bool again_frame(const uint8_t *in, size_t len, struct ov_writer *w)
 {
-    uint8_t header[OV_MSG_FRAME_HEADER];
+    static uint8_t room[OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL + OV_FRAME_MAX];
+    uint8_t *copy = room + OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL;
+    struct ov_offload o;
     struct ov_slice frame;
     ov_netid net;
 
-    if (ov_msg_frame_decode(in, len, &net, &frame) != OV_OK)
+    if (ov_msg_frame_decode(in, len, &net, &frame, &o) != OV_OK)
         return false;
-    ov_msg_frame_header(net, header);
-    ov_writer_bytes(w, header, sizeof(header));
-    ov_writer_bytes(w, frame.p, frame.len);
+    memcpy(copy, frame.p, frame.len);
+    size_t header = ov_msg_frame_prepend(net, &o, copy);
+    ov_writer_bytes(w, copy - header, header + frame.len);
     return true;
 }
 

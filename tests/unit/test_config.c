@@ -43,6 +43,7 @@ static void defaults(void **state)
     assert_int_equal(parse(""), OV_OK);
     assert_int_equal(s.port, 0);
     assert_string_equal(s.interface, "ovpn%d");
+    assert_true(s.offload);
     assert_false(s.root);
     assert_false(s.controller);
     assert_int_equal(s.log_level, OV_LOG_INFO);
@@ -58,6 +59,7 @@ static void everything(void **state)
                            "bind = 192.0.2.7\n"
                            "name = dorm-pc\n"
                            "interface = lan%d\n"
+                           "offload = no\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
                            "\n"
@@ -75,6 +77,7 @@ static void everything(void **state)
     assert_int_equal(s.bind.family, 4);
     assert_string_equal(s.name, "dorm-pc");
     assert_string_equal(s.interface, "lan%d");
+    assert_false(s.offload);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");
     assert_int_equal(s.roots[0].port, OV_DEFAULT_PORT);
@@ -130,6 +133,7 @@ static void bad_values(void **state)
     static const char *const OTHERS[] = {
         "[node]\nbind = example.org\n",
         "[node]\nname =\n",
+        "[node]\noffload = tso\n",
         "[node]\ninterface = a/b\n",
         "[node]\ninterface = ovpn%s\n",
         "[node]\ninterface = ovpn%d%d\n",

@@ -65,7 +65,8 @@ static int setup(void **state)
 
     assert_true(edge_sh("ip tuntap add dev other0 mode tap && ip link set other0 up"));
     uv_loop_init(&f->loop);
-    assert_int_equal(ov_tap_open(&f->loop, "tapl0", &MAC, on_frames, NULL, &f->tap, f->why), OV_OK);
+    assert_int_equal(ov_tap_open(&f->loop, "tapl0", &MAC, true, on_frames, NULL, &f->tap, f->why),
+                     OV_OK);
     assert_int_equal(ov_link_open(ov_tap_index(f->tap), &f->link, f->why), OV_OK);
     f->want.up = true;
     *state = f;

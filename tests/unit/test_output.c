@@ -139,8 +139,8 @@ static void test_full(void **state)
     expect_nothing(&q);
 
     for (size_t i = 0; i < 8192 / 512; i++)
-        assert_true(ov_outq_frame(&q, i, bytes, 1));
-    assert_false(ov_outq_frame(&q, 99, bytes, 1));
+        assert_true(ov_outq_frame(&q, i, bytes, 1, NULL));
+    assert_false(ov_outq_frame(&q, 99, bytes, 1, NULL));
     assert_false(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
     assert_false(ov_outq_persist(&q, OV_PERSIST_PEER, 1, bytes, 1));
     assert_null(ov_outq_datagram(&q, 0, 0, &here, 1));
@@ -160,13 +160,13 @@ static void test_begin(void **state)
     uint8_t frame[60] = {0};
 
     (void)state;
-    assert_true(ov_outq_frame(&q, 1, frame, sizeof frame));
+    assert_true(ov_outq_frame(&q, 1, frame, sizeof frame, NULL));
     assert_true(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = 3}));
-    assert_true(ov_outq_frame(&q, 2, frame, sizeof frame));
+    assert_true(ov_outq_frame(&q, 2, frame, sizeof frame, NULL));
     assert_true(ov_outq_pull(&q, &out));
     assert_int_equal(ov_outq_begin(&q), 1);
     assert_int_equal(ov_outq_begin(&q), 0);
-    assert_true(ov_outq_frame(&q, 3, frame, sizeof frame));
+    assert_true(ov_outq_frame(&q, 3, frame, sizeof frame, NULL));
     assert_true(ov_outq_pull(&q, &out));
     assert_int_equal(out.kind, OV_OUT_EVENT);
     assert_true(ov_outq_pull(&q, &out));

@@ -9,6 +9,7 @@ struct lan {
     struct ov_mac ma, mb, mc;
     struct ov_ip ia, ib, ic;
     uint8_t f[OV_FRAME_MAX];
+    struct ov_offload o; /* of what is received */
 };
 
 /* Not of the form of a member's; and one that is, by chance. */
@@ -47,7 +48,7 @@ static void receive(struct lan *l, size_t len)
     struct ov_peer *p = wu_peer(l->b, l->a);
 
     ov_node_tick(l->b->n, l->w->now);
-    ov_switch_receive(wu_net_of(l->b), p, l->f, len);
+    ov_switch_receive(wu_net_of(l->b), p, l->f, len, &l->o);
     wu_drain(l->b);
 }
 
@@ -399,8 +400,9 @@ static void test_send_refusals(void **state)
     wu_frame(l.a, l.f, wu_ip4(l.f, &l.mb, &l.ma, &l.ia, &l.ib, 40));
     assert_int_equal(wu_drops(l.a, NOT_JOINED), 1);
     ov_node_frames(l.a->n, 0x1234567890000001,
-                   (struct ov_frame[]){{l.f + OV_FRAME_HEADROOM, 60}, {l.f + 100, 60}}, 2,
-                   l.w->now);
+                   (struct ov_frame[]){{.data = l.f + OV_FRAME_HEADROOM, .len = 60},
+                                       {.data = l.f + 100, .len = 60}},
+                   2, l.w->now);
     assert_int_equal(wu_drops(l.a, NOT_JOINED), 3);
     wu_free(l.w);
 }

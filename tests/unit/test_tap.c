@@ -58,7 +58,7 @@ static void start(struct fixture *f, const char *name)
 
     memset(f, 0, sizeof *f);
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    int err = ov_tap_open(&f->loop, name, &MAC, on_frames, &f->sink, &f->tap, why);
+    int err = ov_tap_open(&f->loop, name, &MAC, true, on_frames, &f->sink, &f->tap, why);
     if (err != OV_OK)
         print_message("%s\n", why);
     assert_int_equal(err, OV_OK);
@@ -184,14 +184,14 @@ static void test_write(void **state)
 
     (void)state;
     start(&f, "tapt0");
-    ov_tap_write(f.tap, frame, make_frame(frame, 100, 1));
+    ov_tap_write(f.tap, frame, make_frame(frame, 100, 1), NULL);
     assert_int_equal(ov_tap_dropped(f.tap), 1);
     assert_true(edge_sh("ip link set tapt0 up"));
     int fd = packet_socket(f.tap, MARK);
-    ov_tap_write(f.tap, frame, make_frame(frame, sizeof frame, 2));
+    ov_tap_write(f.tap, frame, make_frame(frame, sizeof frame, 2), NULL);
     assert_int_equal(recv(fd, got, sizeof got, 0), sizeof frame);
     assert_memory_equal(got, frame, sizeof frame);
-    ov_tap_write(f.tap, frame, 3); /* no frame at all */
+    ov_tap_write(f.tap, frame, 3, NULL); /* no frame at all */
     assert_int_equal(ov_tap_dropped(f.tap), 2);
     close(fd);
     stop(&f);
@@ -264,12 +264,14 @@ static void test_errors(void **state)
 
     (void)state;
     start(&f, "tapt0");
-    assert_int_equal(ov_tap_open(&f.loop, "tapt0", &MAC, on_frames, NULL, &t, why), OV_EEXIST);
+    assert_int_equal(ov_tap_open(&f.loop, "tapt0", &MAC, true, on_frames, NULL, &t, why),
+                     OV_EEXIST);
     assert_non_null(strstr(why, "tapt0"));
-    assert_int_equal(ov_tap_open(&f.loop, "lo", &MAC, on_frames, NULL, &t, why), OV_EEXIST);
+    assert_int_equal(ov_tap_open(&f.loop, "lo", &MAC, true, on_frames, NULL, &t, why), OV_EEXIST);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(ov_tap_open(&f.loop, bad[i], &MAC, on_frames, NULL, &t, why), OV_EINVAL);
-    assert_int_equal(ov_tap_open(&f.loop, "tapt1", &multicast, on_frames, NULL, &t, why),
+        assert_int_equal(ov_tap_open(&f.loop, bad[i], &MAC, true, on_frames, NULL, &t, why),
+                         OV_EINVAL);
+    assert_int_equal(ov_tap_open(&f.loop, "tapt1", &multicast, true, on_frames, NULL, &t, why),
                      OV_EINVAL);
     assert_int_equal(if_nametoindex("tapt1"), 0);
     assert_null(t);
@@ -301,7 +303,7 @@ static void test_deleted(void **state)
     assert_true(edge_wait(&f.loop, &f.sink.gone, 1));
     uv_run(&f.loop, UV_RUN_NOWAIT);
     assert_int_equal(f.sink.gone, 1);
-    ov_tap_write(f.tap, frame, make_frame(frame, sizeof frame, 1));
+    ov_tap_write(f.tap, frame, make_frame(frame, sizeof frame, 1), NULL);
     assert_int_equal(ov_tap_dropped(f.tap), 1);
     stop(&f);
 }

@@ -36,6 +36,17 @@ static void make_frame(struct ov_writer *w)
         ov_writer_u8(w, i);
 }
 
+static void make_frame_partial(struct ov_writer *w)
+{
+    const struct ov_offload o = {.partial = true, .csum_start = 34, .csum_offset = 16};
+    uint8_t room[14 + OV_ETH_LEN];
+
+    for (uint8_t i = 0; i < OV_ETH_LEN; i++)
+        room[14 + i] = i;
+    assert_int_equal(ov_msg_frame_prepend(NET, &o, room + 14), 14);
+    ov_writer_bytes(w, room, sizeof(room));
+}
+
 static void make_fragment(struct ov_writer *w)
 {
     const struct ov_msg_fragment m = {0x0102, 0x0304, 0x0309, {(const uint8_t *)"abcde", 5}};
@@ -218,16 +229,18 @@ AGAIN(found)
 
 static int again_frame(const uint8_t *in, size_t len, struct ov_writer *w)
 {
-    uint8_t h[OV_MSG_FRAME_HEADER];
+    static uint8_t room[OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL + OV_FRAME_MAX];
+    uint8_t *copy = room + OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL;
+    struct ov_offload o;
     struct ov_slice frame;
     ov_netid net;
-    int err = ov_msg_frame_decode(in, len, &net, &frame);
+    int err = ov_msg_frame_decode(in, len, &net, &frame, &o);
 
     if (err)
         return err;
-    ov_msg_frame_header(net, h);
-    ov_writer_bytes(w, h, sizeof(h));
-    ov_writer_bytes(w, frame.p, frame.len);
+    memcpy(copy, frame.p, frame.len);
+    size_t header = ov_msg_frame_prepend(net, &o, copy);
+    ov_writer_bytes(w, copy - header, header + frame.len);
     return 0;
 }
 
@@ -262,6 +275,7 @@ static const struct {
     size_t min; /* OPEN: the shortest good one, with its type byte */
 } messages[] = {
     {"frame", HEX_FRAME, make_frame, again_frame, OPEN, 10 + 14},
+    {"partial", HEX_FRAME_PARTIAL, make_frame_partial, again_frame, OPEN, 14 + 14},
     {"fragment", HEX_FRAGMENT, make_fragment, again_fragment, OPEN, 7 + 1},
     {"probe", HEX_PROBE, make_probe, again_probe, OPEN, 9},
     {"probe_ok", HEX_PROBE_OK, make_probe_ok, again_probe_ok, FIXED, 0},
@@ -452,7 +466,8 @@ static int with_byte(int (*again)(const uint8_t *, size_t, struct ov_writer *), 
 static void test_ranges_of_decoders(void **state)
 {
     (void)state;
-    assert_int_equal(WITH_BYTE(frame, HEX_FRAME, 1, 1), OV_EINVAL);          /* flags */
+    assert_int_equal(WITH_BYTE(frame, HEX_FRAME, 1, 2), OV_EINVAL); /* flags */
+    assert_int_equal(WITH_BYTE(frame, HEX_FRAME_PARTIAL, 1, 3), OV_EINVAL);
     assert_int_equal(WITH_BYTE(fragment, HEX_FRAGMENT, 6, 0x08), OV_EINVAL); /* beyond total */
     assert_int_equal(WITH_BYTE(fragment, HEX_FRAGMENT, 5, 0x40), OV_EINVAL); /* total too large */
     assert_int_equal(WITH_BYTE(fragment, HEX_FRAGMENT, 5, 0x3f), OV_OK);
@@ -581,14 +596,15 @@ static void test_frame_limits(void **state)
 {
     static uint8_t in[OV_MSG_FRAME_HEADER + OV_FRAME_MAX];
     struct ov_slice frame;
+    struct ov_offload o;
     ov_netid net;
 
     (void)state;
-    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_FRAME_MAX, &net, &frame), 0);
+    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_FRAME_MAX, &net, &frame, &o), 0);
     assert_int_equal(frame.len, OV_FRAME_MAX);
     assert_ptr_equal(frame.p, in + 9);
-    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_FRAME_MAX + 1, &net, &frame), OV_EINVAL);
-    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_ETH_LEN - 1, &net, &frame), OV_ETRUNC);
+    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_FRAME_MAX + 1, &net, &frame, &o), OV_EINVAL);
+    assert_int_equal(ov_msg_frame_decode(in, 9 + OV_ETH_LEN - 1, &net, &frame, &o), OV_ETRUNC);
 }
 
 static int setup(void **state)

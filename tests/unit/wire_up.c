@@ -225,6 +225,8 @@ static void take_frame(struct wu_node *n, const struct ov_out_frame *f)
     n->frames++;
     memcpy(n->frame, f->data, f->len);
     n->frame_len = f->len;
+    if (n->on_frame)
+        n->on_frame(n, f);
 }
 
 /* The controller part: admit, or say what the test wants said. */
@@ -548,8 +550,8 @@ void wu_frame(struct wu_node *n, const void *frame, size_t len)
 
     assert(buf);
     memcpy(buf + OV_FRAME_HEADROOM, frame, len);
-    ov_node_frames(n->n, n->w->net.config.netid, &(struct ov_frame){buf + OV_FRAME_HEADROOM, len},
-                   1, n->w->now);
+    ov_node_frames(n->n, n->w->net.config.netid,
+                   &(struct ov_frame){.data = buf + OV_FRAME_HEADROOM, .len = len}, 1, n->w->now);
     wu_drain(n);
     free(buf);
 }

@@ -51,7 +51,8 @@ struct wu_node {
     unsigned events[WU_EVENTS];
     struct ov_out_event last[WU_EVENTS]; /* of each kind; its pointers are stale */
     unsigned frames;
-    uint8_t frame[OV_FRAME_MAX]; /* the last one */
+    void (*on_frame)(struct wu_node *n, const struct ov_out_frame *f); /* may be NULL */
+    uint8_t frame[OV_FRAME_MAX];                                       /* the last one */
     size_t frame_len;
     struct wu_stored stored[WU_STORED_MAX];
 };
