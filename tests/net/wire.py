@@ -10,6 +10,8 @@ Receivers print "ready" when they listen, then what came, and end with 0 once it
   wire.py spoof-ip IFACE SRC_IP DST_MAC DST_IP PORT TEXT   a UDP datagram with a source that is not ours
   wire.py spoof-mac IFACE SRC_MAC ETHERTYPE TEXT
   wire.py garbage HOST PORT SEED               datagrams of random bytes, of every length from 0 to 2000
+  wire.py udp-train HOST PORT SIZE COUNT       as one send of the kernel's (UDP_SEGMENT); the last one byte shorter
+  wire.py udp-count PORT SIZE COUNT SECS       it arrives, whole and in order
   wire.py tcp-send HOST PORT FILE              prints seconds and MB/s
   wire.py tcp-recv PORT FILE
   wire.py capture FILE                         every frame of every interface, until told to end
@@ -91,6 +93,30 @@ def udp_recv(port, text, secs, group=None, via=None):
     return 1
 
 
+def train(size, count):
+    return b"".join(bytes([i]) * size for i in range(int(count)))[:-1]
+
+
+def udp_train(host, port, size, count):
+    size = int(size)
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.IPPROTO_UDP, 103, size)
+    s.sendto(train(size, count), (host, int(port)))
+
+
+def udp_count(port, size, count, secs):
+    s, size = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), int(size)
+    s.bind(("", int(port)))
+    s.settimeout(float(secs))
+    print("ready", flush=True)
+    want = train(size, count)
+    for at in range(0, len(want), size):
+        if s.recv(65536) != want[at:at + size]:
+            return 1
+    print("got", count)
+    return 0
+
+
 def checksum(b):
     n = sum(struct.unpack(f"!{len(b) // 2}H", b))
     while n >> 16:
@@ -133,7 +159,7 @@ def tcp_send(host, port, file):
 
 
 def tcp_recv(port, file):
-    srv = socket.create_server(("", int(port)))
+    srv = socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
     print("ready", flush=True)
     s, _ = srv.accept()
     with open(file, "wb") as f:
@@ -168,7 +194,7 @@ def find(file, text):
 
 COMMANDS = {f.__name__.replace("_", "-"): f for f in
             (raw_send, raw_recv, udp_send, udp_recv, spoof_ip, spoof_mac, garbage,
-             tcp_send, tcp_recv, capture, find)}
+             udp_train, udp_count, tcp_send, tcp_recv, capture, find)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
