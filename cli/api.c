@@ -1,7 +1,7 @@
 /* Theory of operation: libmicrohttpd keeps its descriptors in an epoll set of its own and runs in
  * our thread: the loop polls that set, and a timer follows MHD_get_timeout() for the connections'
- * time-outs. Sockets never block, so a slow or silent client costs a connection slot for at most
- * OV_API_TIMEOUT_S.
+ * time-outs. Sockets never block, so a silent client costs a connection slot for at most
+ * OV_API_TIMEOUT_S, and one that goes on a byte at a time for at most OV_API_REQUEST_S.
  *
  * A request is seen in pieces: its head (who is it, may it), its body, and
  * its end, where the route is looked up, the JSON is read and the handler answers at once. */
@@ -30,6 +30,13 @@
 #define PATH_WORDS        6
 #define PATH_TEXT         512
 
+/* A connection; it has until since + OV_API_REQUEST_S to be through with a request. */
+struct slot {
+    struct MHD_Connection *conn; /* NULL: free */
+    int fd;
+    uint64_t since; /* it began, or was last answered; uv_now() */
+};
+
 struct ov_api {
     struct ov_daemon *d;
     char path[OV_PATH_MAX];
@@ -39,6 +46,7 @@ struct ov_api {
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
+    struct slot slots[OV_API_CONNECTIONS_MAX];
 };
 
 /* What may be done on a connection. */
@@ -333,13 +341,54 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     return answer(conn, &c);
 }
 
+static void on_connection(void *cls, struct MHD_Connection *conn, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct ov_api *a = cls;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    bool begins = what == MHD_CONNECTION_NOTIFY_STARTED;
+    (void)context;
+    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++) {
+        struct slot *s = &a->slots[i];
+        if (s->conn != (begins ? NULL : conn))
+            continue;
+        s->conn = begins ? conn : NULL;
+        s->fd = info->connect_fd;
+        s->since = uv_now(&a->d->loop);
+        return;
+    }
+}
+
+/* Whoever sends a byte now and then is never silent, but must not keep others out for ever. */
+static void end_overdue(struct ov_api *a)
+{
+    uint64_t now = uv_now(&a->d->loop);
+    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++)
+        if (a->slots[i].conn != NULL && now - a->slots[i].since > OV_API_REQUEST_S * 1000)
+            shutdown(a->slots[i].fd, SHUT_RDWR);
+}
+
+/* A path is text to us: one with a zero byte would be read as another, shorter one. */
+static size_t unescape(void *cls, struct MHD_Connection *conn, char *text)
+{
+    size_t len = MHD_http_unescape(text);
+    (void)cls;
+    (void)conn;
+    if (strlen(text) != len)
+        text[len = 0] = '\0';
+    return len;
+}
+
 static void on_completed(void *cls, struct MHD_Connection *conn, void **state,
                          enum MHD_RequestTerminationCode why)
 {
     struct request *r = *state;
-    (void)cls;
-    (void)conn;
+    struct ov_api *a = cls;
     (void)why;
+    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++)
+        if (a->slots[i].conn == conn)
+            a->slots[i].since = uv_now(&a->d->loop);
     if (r == NULL)
         return;
     if (r->body != NULL)
@@ -378,6 +427,7 @@ static void run(struct ov_api *a)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
     bool was_full = full(a);
+    end_overdue(a);
     MHD_run(a->http);
     if (was_full && !full(a))
         MHD_run(a->http);
@@ -443,12 +493,13 @@ int ov_api_open(struct ov_daemon *d, struct ov_api **out, char why[OV_WHY_MAX])
         err = OV_EIO;
     if (err == OV_OK) {
         open_to_group(a);
-        a->http =
-            MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, a, MHD_OPTION_LISTEN_SOCKET,
-                             fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)OV_API_CONNECTIONS_MAX,
-                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OV_API_TIMEOUT_S,
-                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+        a->http = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, a,
+                                   MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                   (unsigned)OV_API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                   (unsigned)OV_API_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                   (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
+                                   on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
+                                   MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
         if (a->http == NULL) {
             snprintf(why, OV_WHY_MAX, "the local API cannot start");
             close(fd);

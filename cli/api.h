@@ -7,7 +7,8 @@
 
 #define OV_API_BODY_MAX        (64 * 1024)
 #define OV_API_CONNECTIONS_MAX 32
-#define OV_API_TIMEOUT_S       5 /* of a silent connection */
+#define OV_API_TIMEOUT_S       5  /* of a silent connection */
+#define OV_API_REQUEST_S       10 /* for one request with its answer, however busy */
 
 struct ov_daemon;
 struct ov_api;
