@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SLEPT_MIN (5 * OV_SEC)
 #define GRACE_MS                                                                                   \
@@ -34,8 +36,8 @@ static ov_time read_clock(clockid_t id)
     return (ov_time)ts.tv_sec * OV_SEC + (ov_time)ts.tv_nsec;
 }
 
-/* The boot-time clock goes on while the host sleeps, the monotonic one does not. The engine lives by
- * the former: its peers' keys grew old meanwhile, and so must ours. */
+/* The boot-time clock goes on while the host sleeps, the monotonic one does not. The engine lives
+ * by the former: its peers' keys grew old meanwhile, and so must ours. */
 ov_time ov_daemon_now(struct ov_daemon *d)
 {
     ov_time now = read_clock(CLOCK_MONOTONIC), boot = read_clock(CLOCK_BOOTTIME);
@@ -185,6 +187,18 @@ static void on_signal(uv_signal_t *s, int signum)
     uv_stop(&d->loop);
 }
 
+/* A terminal that is gone takes the daemon with it, cleanly. Elsewhere a HUP is somebody's wish to
+ * have the settings read anew, which is no reason to die of it: to systemd that would look wanted.
+ */
+static void on_hangup(uv_signal_t *s, int signum)
+{
+    struct ov_daemon *d = s->data;
+    if (d->by_hand)
+        on_signal(s, signum);
+    else
+        ov_log(&d->log, OV_LOG_WARN, "SIGHUP does nothing: restart the daemon for new settings");
+}
+
 /* ---- start ---- */
 
 static int get_identity(struct ov_daemon *d, struct ov_identity_secret *id, char why[OV_WHY_MAX])
@@ -287,6 +301,7 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
 static int start(struct ov_daemon *d, char why[OV_WHY_MAX])
 {
     struct ov_identity_secret id = {0};
+    struct sigaction hup;
     int err = get_identity(d, &id, why);
     if (err == OV_OK)
         err = ov_sockets_open(d, why);
@@ -299,6 +314,8 @@ static int start(struct ov_daemon *d, char why[OV_WHY_MAX])
         return err;
     uv_signal_start(&d->sigint, on_signal, SIGINT);
     uv_signal_start(&d->sigterm, on_signal, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler != SIG_IGN) /* nohup stays nohup */
+        uv_signal_start(&d->sighup, on_hangup, SIGHUP);
     uv_prepare_start(&d->prepare, on_prepare);
     return OV_OK;
 }
@@ -349,6 +366,7 @@ static void stop(struct ov_daemon *d)
     uv_close((uv_handle_t *)&d->prepare, NULL);
     uv_close((uv_handle_t *)&d->sigint, NULL);
     uv_close((uv_handle_t *)&d->sigterm, NULL);
+    uv_close((uv_handle_t *)&d->sighup, NULL);
 }
 
 static void init_loop(struct ov_daemon *d)
@@ -358,11 +376,13 @@ static void init_loop(struct ov_daemon *d)
     uv_prepare_init(&d->loop, &d->prepare);
     uv_signal_init(&d->loop, &d->sigint);
     uv_signal_init(&d->loop, &d->sigterm);
-    d->timer.data = d->prepare.data = d->sigint.data = d->sigterm.data = d;
+    uv_signal_init(&d->loop, &d->sighup);
+    d->timer.data = d->prepare.data = d->sigint.data = d->sigterm.data = d->sighup.data = d;
 }
 
 int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
 {
+    static const struct rlimit NO_CORE = {0, 0};
     struct ov_daemon *d = calloc(1, sizeof(*d));
     snprintf(why, OV_WHY_MAX, "out of memory");
     if (d == NULL)
@@ -371,7 +391,9 @@ int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
     d->log = ov_logger(settings->log_level);
     d->slept = UINT64_MAX / 2; /* nothing to compare with yet */
     d->started = ov_daemon_now(d);
+    d->by_hand = isatty(STDIN_FILENO) || isatty(STDERR_FILENO);
     signal(SIGPIPE, SIG_IGN);
+    (void)!setrlimit(RLIMIT_CORE, &NO_CORE); /* the keys of all sessions would be in it */
     int err = ov_crypto_init();
     if (err == OV_OK)
         err = ov_state_open(settings->state_dir, &d->log, &d->state, why);

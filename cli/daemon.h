@@ -45,7 +45,8 @@ struct ov_daemon {
     struct ov_local locals[OV_LOCALS_MAX];
     uv_timer_t timer; /* the engine's deadline */
     uv_prepare_t prepare;
-    uv_signal_t sigint, sigterm;
+    uv_signal_t sigint, sigterm, sighup;
+    bool by_hand;           /* run on a terminal */
     ov_time started, slept; /* slept: boot time less monotonic time, when last looked at */
     bool woke;              /* the host slept since then */
 };
