@@ -10,6 +10,7 @@
 #include "api_call.h"
 #include "daemon.h"
 #include "state.h"
+#include "text.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -175,8 +176,8 @@ static void route(struct ov_api_call *c, const char *method, const char *url)
                 continue;
             if (t == 1 && c->d->owner == NULL)
                 ov_api_error(c, 501, "not_enabled",
-                             "put \"enabled = yes\" under [controller] in ovpn.conf, or start it "
-                             "with --controller",
+                             "type it where the network was made; to make one here, put "
+                             "\"enabled = yes\" under [controller] in ovpn.conf and restart",
                              "this daemon is no controller");
             else
                 r->fn(c);
@@ -235,7 +236,8 @@ static bool allowed(enum access access, const char *method, const char *url)
 
 static enum MHD_Result answer(struct MHD_Connection *conn, struct ov_api_call *c)
 {
-    char *text = c->reply != NULL ? json_dumps(c->reply, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(OV_JSON_DIGITS);
+    char *text = c->reply != NULL ? json_dumps(c->reply, flags) : NULL;
     if (c->status != 204 && text == NULL) { /* out of memory, or a bug: never a broken answer */
         c->status = 500;
         text = strdup("{\"error\":{\"code\":\"failed\",\"message\":\"out of memory\"}}");

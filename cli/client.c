@@ -254,13 +254,28 @@ int ov_client_get(struct ov_client *c, char *path, json_t **out)
     return ov_client_call(c, "GET", path, NULL, out, NULL);
 }
 
+/* "it is in: 8056c2e21c000001 (dorm), ...": those that wait for admission have no name yet. */
+static void list_networks(const json_t *networks, char *out, size_t size)
+{
+    size_t i, len = (size_t)snprintf(out, size, "it is in:");
+    json_t *net;
+
+    json_array_foreach(networks, i, net)
+    {
+        const char *name = ov_json_text(net, "name", NULL);
+        if (len >= size)
+            return;
+        len += (size_t)snprintf(out + len, size - len, "%s %s%s%s%s", i ? "," : "",
+                                ov_json_text(net, "netid", "?"), name ? " (" : "", name ? name : "",
+                                name ? ")" : "");
+    }
+}
+
 /* Nothing, or too much, is called `which`. */
 static int no_network(const struct ov_client *c, const json_t *networks, const char *which,
                       size_t found)
 {
     char message[256], hint[512];
-    char *names = ov_json_join(networks, "name", ", "),
-         *ids = ov_json_join(networks, "netid", ", ");
 
     if (found)
         snprintf(message, sizeof message, "%zu networks here are called \"%.100s\"", found, which);
@@ -271,10 +286,8 @@ static int no_network(const struct ov_client *c, const json_t *networks, const c
     else if (json_array_size(networks) == 0)
         snprintf(hint, sizeof hint, "it has not joined any: ovpn join NETID");
     else
-        snprintf(hint, sizeof hint, "it is in: %.400s", *names ? names : ids);
+        list_networks(networks, hint, sizeof hint);
     complain_as(c, found ? "conflict" : "not_found", message, hint);
-    free(names);
-    free(ids);
     return OV_EXIT_FAILED;
 }
 

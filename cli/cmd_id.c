@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NO_IDENTITY "there is none yet: the daemon makes one at its first start, or \"ovpn id new\""
+
 /* "error" as the API words it, for --json beside the sentence. */
 static int failed(const struct ov_command_line *line, const char *why, const char *hint)
 {
@@ -155,8 +157,9 @@ static int id_show(int argc, char **argv)
 
     if (code != OV_GO_ON)
         return code;
-    if (ov_identity_file_public(line.state, &OV_POW_DEFAULT, &id, why) != OV_OK)
-        return failed(&line, why, NULL);
+    code = ov_identity_file_public(line.state, &OV_POW_DEFAULT, &id, why);
+    if (code != OV_OK)
+        return failed(&line, why, code == OV_ENOENT ? NO_IDENTITY : NULL);
     print_identity(&line, &id, "");
     return OV_EXIT_OK;
 }
@@ -195,7 +198,7 @@ static int check_dir(const struct ov_command_line *line, const char *dir)
     if (err == OV_OK)
         print_identity(line, &id.pub, "good: this is the secret identity of");
     ov_identity_wipe(&id);
-    return err == OV_OK ? OV_EXIT_OK : failed(line, why, NULL);
+    return err == OV_OK ? OV_EXIT_OK : failed(line, why, err == OV_ENOENT ? NO_IDENTITY : NULL);
 }
 
 static int id_check(int argc, char **argv)

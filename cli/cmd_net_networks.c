@@ -41,18 +41,24 @@ static void print_created(const struct ov_command_line *line, const json_t *net)
     char *pools = ov_json_join(json_object_get(net, "pools"), NULL, ", ");
     char *name = ov_text_clean(ov_json_text(net, "name", ""), false);
     const char *join = ov_json_text(net, "join", "?");
+    bool open = ov_json_flag(net, "open");
     (void)line;
 
     printf("created %s, netid %s, addresses from %s\n\n"
-           "Your friends type this, and you then admit each with \"ovpn net authorize\":\n\n"
+           "Your friends type this, and %s:\n\n"
            "    %s\n\n",
-           name, ov_json_text(net, "netid", "?"), *pools ? pools : "no pool yet", join);
+           name, ov_json_text(net, "netid", "?"), *pools ? pools : "no pool yet",
+           open ? "so does whoever else learns of it, for all are admitted"
+                : "you then admit each with \"ovpn net authorize\"",
+           join);
     if (strstr(join, "@HOST"))
         printf("where HOST is this server's name or address; \"public\" under [root] in ovpn.conf\n"
-               "tells it to ovpn. ");
-    printf("Or make an invite for each, which joins and is admitted in one step:\n\n"
-           "    ovpn net invite %s\n",
-           name);
+               "tells it to ovpn.%s",
+               open ? "\n" : " ");
+    if (!open)
+        printf("Or make an invite for each, which joins and is admitted in one step:\n\n"
+               "    ovpn net invite %s\n",
+               name);
     free(name);
     free(pools);
 }

@@ -10,7 +10,8 @@ static const struct ov_synopsis synopsis = {
     .name = "networks",
     .usage = "",
     .about =
-        "List the networks this node joined: how far each is, its device and our addresses in it.",
+        "List the networks this node joined: how far each is, its device, how many other members\n"
+        "it knows just now, and our addresses in it.",
     .examples = "networks",
     .max_args = 0,
 };
@@ -70,8 +71,8 @@ static void print_notes(const json_t *networks, const char *self)
 
 static int print_all(struct ov_client *client, const json_t *networks)
 {
-    static const char *const heads[] = {"NETID",    "NAME",      "STATE", "DEVICE",
-                                        ">MEMBERS", "ADDRESSES", NULL};
+    static const char *const heads[] = {"NETID",  "NAME",      "STATE", "DEVICE",
+                                        ">PEERS", "ADDRESSES", NULL};
     json_t *status = NULL, *net;
     struct ov_table t;
     size_t i;

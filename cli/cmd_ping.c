@@ -16,8 +16,8 @@ static const struct ov_synopsis synopsis = {
     .usage = "PEER",
     .about =
         "Measure the round trip to a peer, connecting to it first if need be, and say whether\n"
-        "it is DIRECT or by RELAY. PEER is a node's address, its address in a network, or a\n"
-        "member's name. Succeeds if one answer came.",
+        "it is DIRECT or by RELAY. PEER is a node's address or its IP address in a\n"
+        "network; on the controller, a member's name too. Succeeds if one answer came.",
     .examples = "ping 10.147.17.5\nping 8056c2e21c -c 20 -i 0.2",
     .min_args = 1,
     .max_args = 1,

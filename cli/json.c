@@ -1,5 +1,7 @@
 #include "client.h"
 
+#include "text.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,7 +11,9 @@ void ov_json_print(const json_t *json)
     /* Strangers' names are in it: a terminal gets nothing that it could take for a command. */
     size_t ascii = isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
 
-    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY | ascii);
+    json_dumpf(json, stdout,
+               JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_ENCODE_ANY |
+                   JSON_REAL_PRECISION(OV_JSON_DIGITS) | ascii);
     putchar('\n');
 }
 

@@ -127,7 +127,7 @@ static const char *advice(enum ov_net_status s)
     case OV_NET_DENIED:
         return "the owner has cut this node off; ask the owner to admit it again";
     case OV_NET_NOT_FOUND:
-        return "the controller has no such network; compare the network id with the owner's";
+        return "the controller has no such network: its owner deleted it, or the id is mistyped";
     case OV_NET_BAD_INVITE:
         return "the controller does not know this invite; ask the owner for a new one";
     case OV_NET_USED_INVITE:
@@ -149,17 +149,21 @@ static void connecting_message(const struct ov_network_info *info, const struct 
                                size_t nhosts, char out[512])
 {
     char addr[OV_ADDR_TEXT];
-    const char *problem = NULL;
+    const char *problem = NULL, *asked = NULL;
     for (size_t i = 0; i < nhosts; i++) {
         if (hosts[i].state == OV_HOST_ANSWERED) {
-            problem = NULL;
+            problem = asked = NULL;
             break;
         }
+        if (hosts[i].state == OV_HOST_ASKING)
+            asked = hosts[i].host;
         if (hosts[i].message[0] != '\0')
             problem = hosts[i].message;
     }
     if (problem != NULL)
         snprintf(out, 512, "%s", problem);
+    else if (asked != NULL)
+        snprintf(out, 512, "%s was asked and has not answered yet", asked);
     else
         snprintf(out, 512, "looking for the controller %s",
                  ov_addr_format(ov_netid_controller(info->net), addr));

@@ -14,8 +14,9 @@
 
 static void common_options(struct ov_command_line *out, bool *help, struct ov_option common[COMMON])
 {
-    common[0] = (struct ov_option){"state",     'H',   OV_OPTION_TEXT,
-                                   &out->state, "DIR", "state directory of the daemon to talk to"};
+    common[0] =
+        (struct ov_option){"state",     'H',   OV_OPTION_TEXT,
+                           &out->state, "DIR", "the daemon's state directory (/var/lib/ovpn)"};
     common[1] =
         (struct ov_option){"json", 0, OV_OPTION_FLAG, &out->json, NULL, "print JSON, for programs"};
     common[2] = (struct ov_option){"help", 'h', OV_OPTION_FLAG, help, NULL, "print this help"};

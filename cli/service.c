@@ -74,7 +74,7 @@ int ov_cmd_service(int argc, char **argv)
         return OV_EXIT_FAILED;
     int err = gather(&sw, line.state, s, why);
     /* Starting again does not help against wrong settings, and the unit knows this code. */
-    code = err == OV_OK || sw.check ? OV_EXIT_FAILED : OV_EXIT_USAGE;
+    code = err == OV_OK ? OV_EXIT_FAILED : OV_EXIT_USAGE;
     if (err == OV_OK && sw.check)
         printf("the settings are good\n");
     else if (err == OV_OK)

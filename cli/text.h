@@ -13,6 +13,9 @@
 
 #define OV_TEXT_UNIT 32
 
+/* Significant digits of a number in JSON: all that a double surely keeps. */
+#define OV_JSON_DIGITS 15
+
 const char *ov_text_bytes(double n, char out[OV_TEXT_UNIT]); /* 512 B, 1.2 MiB */
 const char *ov_text_ms(double ms,
                        char out[OV_TEXT_UNIT]); /* 0.21 ms, 12.3 ms, 1.20 s; below 0: - */

@@ -41,6 +41,7 @@ check "version: exit code 0" exits 0 "$OVPN" --version
 config alice "[node]" "prot = 5555"
 check "unknown key: file, line, the near one" refuses alice 'conf:2: .*prot.*port'
 check "--check says the same" says 'conf:2: ' "$OVPN" service --check -c "$LAB/alice.conf"
+check "with the exit code of a wrong configuration" eval '"$OVPN" service --check -c "$LAB/alice.conf" 2>/dev/null; [ $? = 2 ]'
 config alice "[node]" "port = 99999"
 check "a port out of range" refuses alice 'conf:2: .*port.*1 to 65535'
 config alice "[nod]" "port = 5555"

@@ -231,9 +231,16 @@ static void state_directory_too_long(void **state)
 
 static void identity(void **state)
 {
-    struct result r = run(state, "-H %/id id new"), again;
+    struct result r = run(state, "-H %/id id show"), again;
     char address[11], line[512];
     json_t *shown;
+
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "the daemon makes one");
+    r = run(state, "-H %/id id check");
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "the daemon makes one");
+    r = run(state, "-H %/id id new");
 
     assert_int_equal(r.code, OV_EXIT_OK);
     assert_string_equal(r.err, ""); /* no progress in a pipe */
