@@ -5,6 +5,8 @@ Receivers print "ready" when they listen, then what came, and end with 0 once it
 
   wire.py raw-send IFACE ETHERTYPE TEXT        to ff:ff:ff:ff:ff:ff; an ethertype below 1536 is a length: 802.3
   wire.py raw-recv IFACE ETHERTYPE TEXT SECS
+  wire.py tagged-send IFACE VLAN ETHERTYPE TEXT   the same with an 802.1Q tag
+  wire.py tagged-recv IFACE VLAN ETHERTYPE TEXT SECS
   wire.py udp-send HOST PORT TEXT [IFACE]      broadcast and multicast too
   wire.py udp-recv PORT TEXT SECS [GROUP IFACE_IP]
   wire.py spoof-ip IFACE SRC_IP DST_MAC DST_IP PORT TEXT   a UDP datagram with a source that is not ours
@@ -59,6 +61,31 @@ def raw_recv(iface, ethertype, text, secs):
         got = struct.unpack("!H", frame[12:14])[0]
         if (got == kind or kind < 1536 and got < 1536) and text.encode() in frame:
             print("got", frame[6:12].hex(":"), len(frame))
+            return 0
+    return 1
+
+
+def tagged_send(iface, vid, ethertype, text):
+    s = packet(iface)
+    tag = struct.pack("!HHH", 0x8100, int(vid), int(ethertype, 0))
+    s.send(b"\xff" * 6 + s.getsockname()[4] + tag + text.encode().ljust(60, b"\0"))
+
+
+def tagged_recv(iface, vid, ethertype, text, secs):
+    # The kernel takes the tag off before it hands the frame over, and tells it in PACKET_AUXDATA.
+    s, end = packet(iface), time.monotonic() + float(secs)
+    s.setsockopt(263, 8, 1)
+    print("ready", flush=True)
+    while time.monotonic() < end:
+        s.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            frame, aux, _, _ = s.recvmsg(65536, 256)
+        except socket.timeout:
+            break
+        tags = [struct.unpack("=IIIHHHH", d[:20])[5] for level, kind, d in aux if (level, kind) == (263, 8)]
+        if tags and tags[0] & 0xfff == int(vid) and frame[12:14] == struct.pack("!H", int(ethertype, 0)) \
+                and text.encode() in frame:
+            print("got", frame[6:12].hex(":"), "tag", tags[0], len(frame))
             return 0
     return 1
 
@@ -193,8 +220,8 @@ def find(file, text):
 
 
 COMMANDS = {f.__name__.replace("_", "-"): f for f in
-            (raw_send, raw_recv, udp_send, udp_recv, spoof_ip, spoof_mac, garbage,
-             udp_train, udp_count, tcp_send, tcp_recv, capture, find)}
+            (raw_send, raw_recv, tagged_send, tagged_recv, udp_send, udp_recv, spoof_ip, spoof_mac,
+             garbage, udp_train, udp_count, tcp_send, tcp_recv, capture, find)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
