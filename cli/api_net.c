@@ -244,6 +244,25 @@ static bool change_member(struct ov_api_call *c, const char *state, const char *
     return err == OV_OK;
 }
 
+/* Until the owner has admitted a node, its name is what it calls itself, and a stranger may have
+ * been the first to call itself so. False: answered with an error. */
+static bool admits_knowingly(struct ov_api_call *c, const char *state,
+                             const struct ov_member_record *m)
+{
+    char addr[OV_ADDR_TEXT];
+    ov_addr named;
+    if (state == NULL || strcmp(state, "admitted") != 0 || m->state != OV_MEMBER_PENDING ||
+        ov_addr_parse(c->args[1], &named) == OV_OK)
+        return true;
+    ov_addr_format(m->id.addr, addr);
+    ov_api_error(c, 409, "conflict",
+                 "ask its user whether \"ovpn status\" there shows that address, and admit it by "
+                 "the address",
+                 "any node may call itself %.60s; the one that does has the address %s", m->name,
+                 addr);
+    return false;
+}
+
 static void patch_member(struct ov_api_call *c)
 {
     static const char *const KEYS[] = {"state", "name", "set", NULL};
@@ -258,6 +277,8 @@ static void patch_member(struct ov_api_call *c)
         return;
     }
     if (!named_net(c, &n) || !named_member(c, &n, &m))
+        return;
+    if (!admits_knowingly(c, state, &m))
         return;
     c->args[0] = ov_netid_format(n.netid, netid);
     c->args[1] = ov_addr_format(m.id.addr, addr); /* its name may be what changes */
