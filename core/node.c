@@ -240,11 +240,34 @@ static void root_up(struct ov_node *n, struct ov_peer *root)
     }
 }
 
+/* Who pings a member is about to use the way to it: a direct one is looked for as for a frame, and
+ * our certificate goes first, without which the other side takes no candidates. */
+static void seek_direct(struct ov_node *n, struct ov_peer *p)
+{
+    bool member = p->remember;
+    if (p->keep || (p->paths && p->paths->active >= 0))
+        return;
+    for (size_t i = 0; i < n->o.n; i++) {
+        struct ov_network *net = n->o.nets[i];
+        const struct ov_member *m = ov_member_find(net, p->id.addr);
+        if (!m || !ov_member_is(m, p) || !ov_member_valid(net, m))
+            continue;
+        member = true;
+        if (!p->remember)
+            ov_member_ask(net, p);
+    }
+    if (!member)
+        return;
+    p->last_frame = n->e.now;
+    ov_punch_kick(p);
+}
+
 static void pings_go(struct ov_node *n, struct ov_peer *p)
 {
     for (int i = 0; i < OV_PINGS_MAX; i++) {
         if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
             continue;
+        seek_direct(n, p);
         n->ping[i].sent =
             ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY, 0, n->ping[i].id);
     }

@@ -1,5 +1,6 @@
 #include "core/node.h"
 
+#include "core/member.h"
 #include "wire_up.h"
 
 static bool ponged(void *arg)
@@ -342,9 +343,32 @@ static void test_send(void **state)
     wu_free(w);
 }
 
+/* A ping to a member finds the direct way by itself: no frame has to go first. */
+static void test_ping_goes_direct(void **state)
+{
+    struct wu *w = wu_lan(31, 2);
+    struct wu_node *a = w->node[1], *b = w->node[2];
+    struct ov_ip ip = wu_ip(b);
+    uint8_t cert[OV_CERT_MAX];
+    size_t len = wu_cert(w, &b->id.pub, WU_WALL, 0, &ip, cert);
+
+    (void)state;
+    assert_int_equal(ov_member_accept(wu_net_of(a), cert, len, NULL), OV_OK);
+    for (uint64_t id = 1; id <= 3; id++) {
+        ping(a, b, id);
+        wu_run(w, OV_SEC);
+        assert_int_equal(a->events[OV_EVENT_PONG], 1);
+    }
+    assert_non_null(wu_peer(a, b)->paths);
+    assert_true(wu_peer(a, b)->paths->active >= 0);
+    assert_true(wu_peer(b, a)->paths->active >= 0);
+    wu_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ping_goes_direct),
         cmocka_unit_test(test_refused_configurations),
         cmocka_unit_test(test_empty_lists),
         cmocka_unit_test(test_long_lists),
