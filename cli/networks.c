@@ -3,6 +3,7 @@
 #include "consent.h"
 #include "core/node.h"
 #include "daemon.h"
+#include "inward.h"
 #include "transport/watch.h"
 #include "tun/link.h"
 #include "tun/tap.h"
@@ -73,6 +74,31 @@ static void on_deleted(struct net *net)
     set_problem(net, why);
 }
 
+/* Is it an address of this host, on a device of ours or elsewhere? */
+static bool is_ours(const struct ov_networks *n, const struct ov_ip *ip)
+{
+    for (size_t i = 0; i < n->d->nlocals; i++)
+        if (ov_ip_equal(&n->d->locals[i].ep.ip, ip))
+            return true;
+    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
+        for (size_t k = 0; n->v[i].table != NULL && k < n->v[i].applied.naddrs; k++)
+            if (ov_ip_equal(&n->v[i].applied.addrs[k].ip, ip))
+                return true;
+    return false;
+}
+
+/* Is it a datagram of our own sockets? */
+static bool is_inward(const struct ov_networks *n, const struct ov_tap_frame *f)
+{
+    struct ov_endpoint src;
+    if (!ov_inward_source(f->data, f->len, &src))
+        return false;
+    for (size_t i = 0; i < n->d->nsockets; i++)
+        if (n->d->sockets[i].bound.port == src.port)
+            return is_ours(n, &src.ip);
+    return false;
+}
+
 /* Frames from the host's network stack: into the engine, and its outputs out. */
 static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v, size_t count)
 {
@@ -87,10 +113,15 @@ static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v,
         return;
     }
     while (count > 0) {
-        size_t n = count < FRAME_BATCH ? count : FRAME_BATCH;
-        for (size_t i = 0; i < n; i++)
-            batch[i] = (struct ov_frame){v[i].data, v[i].len, v[i].offload};
-        ov_node_frames(d->node, net->id, batch, n, now);
+        size_t n = count < FRAME_BATCH ? count : FRAME_BATCH, kept = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (is_inward(net->table, &v[i]))
+                net->table->dropped++;
+            else
+                batch[kept++] = (struct ov_frame){v[i].data, v[i].len, v[i].offload};
+        }
+        if (kept > 0)
+            ov_node_frames(d->node, net->id, batch, kept, now);
         ov_daemon_drain(d);
         v += n;
         count -= n;
