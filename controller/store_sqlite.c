@@ -378,7 +378,7 @@ int ov_store_sqlite_open(const char *path, struct ov_store **out, char error[256
         snprintf(error, 256, "out of memory");
         return OV_ENOMEM;
     }
-    strcpy(q->path, path);
+    memcpy(q->path, path, strlen(path) + 1);
     q->base.ops = &ops;
     int r;
     int rc = sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
