@@ -182,17 +182,30 @@ static bool skip_b0(void *arg, const char *ifname)
     return strcmp(ifname, "b0") == 0;
 }
 
-/* The usable addresses are exactly those in `want`, a list with spaces. */
-static void expect_addresses(const char *want)
+/* The usable addresses now, as a list with spaces. */
+static void list_addresses(char *got, size_t cap)
 {
     struct ov_ip v[16];
     size_t asked = 0, n = ov_watch_addresses(v, 16, skip_b0, &asked);
-    char got[512] = "", text[INET6_ADDRSTRLEN];
+    char text[INET6_ADDRSTRLEN];
 
+    got[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         inet_ntop(v[i].family == 4 ? AF_INET : AF_INET6, v[i].b, text, sizeof text);
-        snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s", i ? " " : "", text);
+        snprintf(got + strlen(got), cap - strlen(got), "%s%s", i ? " " : "", text);
     }
+}
+
+/* They become exactly those in `want`: the kernel tells of a lost or found carrier in its own time.
+ */
+static void expect_addresses(const char *want)
+{
+    char got[512];
+    uint64_t end = uv_hrtime() + 10000000000ull;
+
+    do
+        list_addresses(got, sizeof got);
+    while (strcmp(got, want) != 0 && uv_hrtime() < end);
     assert_string_equal(got, want);
 }
 
