@@ -101,7 +101,8 @@ void ov_node_tick(struct ov_node *n, ov_time now);
 ov_time ov_node_deadline(const struct ov_node *n);
 
 /* A message of the controller part to a node: NET_REPLY or REVOKE, already encoded. To ourselves
- * too. OV_ENOENT when there is no session (the node will ask again). */
+ * too. To a known peer without a session it waits for one; OV_ENOENT when the peer is not known
+ * (the node will ask again). */
 OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len,
                           ov_time now);
 

@@ -73,7 +73,6 @@ struct ov_peer {
     ov_time unanswered, unheard, next_doubt; /* 0: not in doubt */
     ov_time keepalive_next;
     ov_time last_rx, last_tx, last_frame; /* authenticated; frames of a network */
-    ov_time last_data_rx;                 /* when the peer last sent anything at all */
     ov_time last_large;                   /* we last sent more than any path takes */
     uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
 
