@@ -11,9 +11,20 @@ static void release(struct ov_fragment_slot *s, size_t *bytes)
     memset(s, 0, sizeof *s);
 }
 
+/* Pieces of one message have counters less than OV_FRAGMENTS_MAX apart; messages with the same id
+ * are 65536 messages apart. */
+static bool belongs(const struct ov_fragment_slot *s, const struct ov_msg_fragment *m,
+                    const struct ov_fragment_seal *seal)
+{
+    uint64_t a = s->seal.counter, b = seal->counter;
+    return s->id == m->id && s->total == m->total && s->seal.key == seal->key &&
+           (a < b ? b - a : a - b) < OV_FRAGMENTS_MAX;
+}
+
 /* The slot this piece belongs to: its message's, or one made free for it. */
 static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg_fragment *m,
-                                     ov_time now, size_t *bytes, uint64_t *lost)
+                                     const struct ov_fragment_seal *seal, ov_time now,
+                                     size_t *bytes, uint64_t *lost)
 {
     struct ov_fragment_slot *pick = NULL;
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
@@ -22,7 +33,7 @@ static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg
             release(s, bytes);
             ++*lost;
         }
-        if (s->buf && s->id == m->id && s->total == m->total)
+        if (s->buf && belongs(s, m, seal))
             return s;
         if (!pick || (pick->buf && (!s->buf || s->born < pick->born)))
             pick = s;
@@ -42,12 +53,13 @@ static bool overlaps(const struct ov_fragment_slot *s, const struct ov_msg_fragm
     return false;
 }
 
-int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
-                     size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg)
+int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m,
+                     const struct ov_fragment_seal *seal, ov_time now, size_t *bytes, size_t limit,
+                     uint64_t *lost, struct ov_slice *msg)
 {
     if (m->total == 0 || m->bytes.len == 0)
         return OV_EINVAL;
-    struct ov_fragment_slot *s = find(f, m, now, bytes, lost);
+    struct ov_fragment_slot *s = find(f, m, seal, now, bytes, lost);
     if (!s->buf) {
         if (*bytes + m->total > limit)
             return OV_ELIMIT;
@@ -57,6 +69,7 @@ int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov
         *bytes += m->total;
         s->id = m->id;
         s->total = m->total;
+        s->seal = *seal;
         s->born = now;
     }
     if (s->n == OV_FRAGMENTS_MAX || overlaps(s, m))

@@ -1,7 +1,12 @@
 /* fragment: putting messages together again that were larger than the path takes.
  *
  * Every fragment came authenticated through the session, so only a peer can fill its own few slots;
- * slots are bounded, expire, and the oldest is evicted. Overlapping pieces are refused. */
+ * slots are bounded, expire, and the oldest is evicted. Overlapping pieces are refused.
+ *
+ * Ids have 16 bits and so come again, at 1 Gbit/s within a second: sooner than a message that lost
+ * a piece is given up. What tells two messages with one id apart are the datagrams' counters:
+ * pieces are sealed one after the other under one key, so those of one message are close together.
+ */
 #ifndef OV_CORE_FRAGMENT_H
 #define OV_CORE_FRAGMENT_H
 
@@ -10,8 +15,15 @@
 #define OV_FRAGMENT_SLOTS 4
 #define OV_FRAGMENT_LIFE  (2 * OV_SEC)
 
+/* The datagram that a piece came in. */
+struct ov_fragment_seal {
+    uint32_t key; /* index of the key it was sealed under */
+    uint64_t counter;
+};
+
 struct ov_fragment_slot {
-    uint8_t *buf; /* NULL: free */
+    uint8_t *buf;                 /* NULL: free */
+    struct ov_fragment_seal seal; /* of the piece that came first */
     uint16_t id, total, got;
     uint8_t n;
     uint16_t offset[OV_FRAGMENTS_MAX], len[OV_FRAGMENTS_MAX];
@@ -27,8 +39,9 @@ struct ov_fragments {
  * OV_EFULL while it is not, OV_EINVAL for an overlap, OV_ELIMIT when `*bytes` (the memory all
  * reassembly of the node uses, kept up to date) would pass `limit`, OV_ENOMEM. `lost` is raised by
  * the number of incomplete messages given up. */
-OV_CHECK int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m, ov_time now,
-                              size_t *bytes, size_t limit, uint64_t *lost, struct ov_slice *msg);
+OV_CHECK int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m,
+                              const struct ov_fragment_seal *seal, ov_time now, size_t *bytes,
+                              size_t limit, uint64_t *lost, struct ov_slice *msg);
 /* Give up what has waited for too long, and the message handed out last. Returns when to come again
  * (OV_NEVER: nothing waits). */
 ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, size_t *bytes, uint64_t *lost);

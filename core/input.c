@@ -278,6 +278,7 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     struct ov_engine *e = a->e;
     struct ov_msg_fragment f;
     struct ov_slice msg;
+    struct ov_fragment_seal seal = {a->kp->index.id, ov_load64(a->d + 8)};
     uint64_t lost = 0;
     if (ov_msg_fragment_decode(m, len, &f) != OV_OK) {
         ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
@@ -285,8 +286,8 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     }
     if (!p->fragments && !(p->fragments = calloc(1, sizeof *p->fragments)))
         return;
-    int err = ov_fragments_add(p->fragments, &f, e->now, &e->reassembly_bytes, OV_REASSEMBLY_TOTAL,
-                               &lost, &msg);
+    int err = ov_fragments_add(p->fragments, &f, &seal, e->now, &e->reassembly_bytes,
+                               OV_REASSEMBLY_TOTAL, &lost, &msg);
     e->stats.drops[OV_DROP_FRAGMENTS] += lost;
     ov_peer_wake(p, e->now + OV_FRAGMENT_LIFE); /* others need the memory too */
     if (err == OV_EFULL)

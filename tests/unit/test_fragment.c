@@ -38,8 +38,20 @@ static int add_limited(struct box *b, uint16_t id, size_t offset, size_t len, si
                        ov_time now, size_t limit)
 {
     struct ov_msg_fragment m = {id, (uint16_t)offset, (uint16_t)total, {b->data + offset, len}};
+    struct ov_fragment_seal seal = {1, 100};
 
-    return ov_fragments_add(&b->f, &m, now, &b->bytes, limit, &b->lost, &b->msg);
+    return ov_fragments_add(&b->f, &m, &seal, now, &b->bytes, limit, &b->lost, &b->msg);
+}
+
+/* A piece of 100 bytes, all `fill`, of message 7 with 200, sealed so. */
+static int add_sealed(struct box *b, size_t offset, uint8_t fill, uint32_t key, uint64_t counter)
+{
+    uint8_t bytes[100];
+    struct ov_msg_fragment m = {7, (uint16_t)offset, 200, {bytes, sizeof bytes}};
+    struct ov_fragment_seal seal = {key, counter};
+
+    memset(bytes, fill, sizeof bytes);
+    return ov_fragments_add(&b->f, &m, &seal, NOW, &b->bytes, LIMIT, &b->lost, &b->msg);
 }
 
 static int add(struct box *b, uint16_t id, size_t offset, size_t len, size_t total)
@@ -87,6 +99,27 @@ static void test_interleaved(void **state)
         assert_int_equal(add(b, id, 100, 100, 200), OV_OK);
         expect_whole(b, 200);
     }
+    assert_int_equal(b->lost, 0);
+    box_free(b);
+}
+
+/* An id comes again while a message that lost a piece still waits for it: two frames must not be
+ * made one. The same when a peer starts anew, or changes keys. */
+static void test_id_comes_again(void **state)
+{
+    struct box *b = box_new();
+
+    (void)state;
+    assert_int_equal(add_sealed(b, 0, 'a', 1, 50), OV_EFULL);
+    assert_int_equal(add_sealed(b, 100, 'b', 1, 50 + 2 * 65536 + 1), OV_EFULL);
+    assert_int_equal(add_sealed(b, 0, 'b', 1, 50 + 2 * 65536), OV_OK);
+    assert_memory_equal(b->msg.p, "bbbb", 4);
+    assert_memory_equal(b->msg.p + 196, "bbbb", 4);
+    assert_int_equal(add_sealed(b, 100, 'c', 2, 51), OV_EFULL);
+    assert_int_equal(add_sealed(b, 100, 'a', 1, 50 + OV_FRAGMENTS_MAX), OV_EFULL);
+    assert_int_equal(add_sealed(b, 100, 'a', 1, 51), OV_OK); /* late, and still right */
+    assert_memory_equal(b->msg.p, "aaaa", 4);
+    assert_memory_equal(b->msg.p + 196, "aaaa", 4);
     assert_int_equal(b->lost, 0);
     box_free(b);
 }
@@ -177,10 +210,10 @@ static void test_memory_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orders),       cmocka_unit_test(test_interleaved),
-        cmocka_unit_test(test_overlap),      cmocka_unit_test(test_too_many_pieces),
-        cmocka_unit_test(test_slots_full),   cmocka_unit_test(test_expiry),
-        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_orders),          cmocka_unit_test(test_interleaved),
+        cmocka_unit_test(test_id_comes_again),  cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_too_many_pieces), cmocka_unit_test(test_slots_full),
+        cmocka_unit_test(test_expiry),          cmocka_unit_test(test_memory_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
