@@ -73,8 +73,10 @@ endif
 $(BUILD)/flags.mk: packaging/deps Makefile
 	@packaging/deps build
 	@mkdir -p $(@D)
-	@printf 'PKG_CFLAGS = %s\nPKG_LIBS = %s\n' "$$(pkg-config --cflags $(PKGS))" \
-	    "$$(pkg-config --libs $(PKGS))" > $@.tmp && mv $@.tmp $@
+	@ipsec=$$(echo '#include <intel-ipsec-mb.h>' | $(CC) -E - >/dev/null 2>&1 && echo yes || true); \
+	printf 'PKG_CFLAGS = %s\nPKG_LIBS = %s\n' \
+	    "$$(pkg-config --cflags $(PKGS)) $${ipsec:+-DOV_HAVE_IPSEC_MB}" \
+	    "$$(pkg-config --libs $(PKGS)) $${ipsec:+-lIPSec_MB}" > $@.tmp && mv $@.tmp $@
 $(BUILD)/test-deps: packaging/deps
 	@packaging/deps check
 	@mkdir -p $(@D) && touch $@
@@ -137,9 +139,9 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	    $$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -artifact_prefix=build-fuzz/$$n- \
 	    build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 # Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, ZT_BIN: see bench/run.
-$(BUILD)/bench/%: bench/%.c $(BUILD)/flags.mk
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
-	$(call say,BENCH)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(PKG_LIBS) -lpthread
+	$(call say,BENCH)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(PKG_LIBS) -lpthread
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
 	@packaging/deps bench
 	@BUILD=$(BUILD) bench/run

@@ -12,11 +12,13 @@
  *   tso     trains, and the kernel also hands over TCP unsegmented (IFF_VNET_HDR, TUNSETOFFLOAD):
  * up to 64 KB with one header. They are cut into datagrams as they are and put together again on
  * the other side, which costs less than making real segments would. CIPHER is none, aes
- * (AES-256-GCM) or chacha (ChaCha20-Poly1305), both libsodium's.
+ * (AES-256-GCM) or chacha (ChaCha20-Poly1305), both by the library that ovpn takes here.
  *
  * A datagram is a header of 8 bytes (a counter << 2 | last piece << 1 | first piece; it is nonce
  * and associated data too), a piece of a frame, and the tag. A frame with a missing piece is
  * dropped. */
+#include "core/crypto.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +28,6 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <poll.h>
-#include <sodium.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,9 +62,8 @@ struct pump {
     enum cipher cipher;
     size_t piece; /* bytes of a frame in one datagram at most */
     size_t tag;
-    crypto_aead_aes256gcm_state aes;
-    uint8_t chacha[crypto_aead_chacha20poly1305_ietf_KEYBYTES];
-    uint32_t side; /* 0 or 1, so that the two directions share no nonce */
+    struct ov_aead_key key;
+    bool side; /* so that the two directions share no nonce */
 
     uint64_t counter;
     uint8_t train[TRAIN_MAX];
@@ -84,52 +84,24 @@ static void die(const char *what)
 
 /* ---- cipher ---- */
 
-static void make_nonce(uint8_t nonce[12], uint32_t side, const uint8_t header[HEADER])
-{
-    memcpy(nonce, &side, 4);
-    memcpy(nonce + 4, header, HEADER);
-}
-
 static void seal(const struct pump *p, uint8_t *out, const uint8_t *in, size_t len,
-                 const uint8_t header[HEADER])
+                 const uint8_t header[HEADER], uint64_t counter)
 {
-    uint8_t nonce[12];
-
-    make_nonce(nonce, p->side, header);
-    switch (p->cipher) {
-    case NONE:
+    if (p->cipher == NONE)
         memcpy(out, in, len);
-        break;
-    case AES:
-        crypto_aead_aes256gcm_encrypt_afternm(out, NULL, in, len, header, HEADER, NULL, nonce,
-                                              &p->aes);
-        break;
-    case CHACHA:
-        crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, in, len, header, HEADER, NULL, nonce,
-                                                  p->chacha);
-        break;
-    }
+    else
+        ov_aead_seal(&p->key, counter << 1 | p->side, header, HEADER, in, len, out);
 }
 
 /* False: not sealed by the other side. `len` is with the tag. */
 static bool unseal(const struct pump *p, uint8_t *out, const uint8_t *in, size_t len,
-                   const uint8_t header[HEADER])
+                   const uint8_t header[HEADER], uint64_t counter)
 {
-    uint8_t nonce[12];
-
-    make_nonce(nonce, !p->side, header);
-    switch (p->cipher) {
-    case NONE:
+    if (p->cipher == NONE) {
         memcpy(out, in, len);
         return true;
-    case AES:
-        return crypto_aead_aes256gcm_decrypt_afternm(out, NULL, NULL, in, len, header, HEADER,
-                                                     nonce, &p->aes) == 0;
-    case CHACHA:
-        return crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, in, len, header, HEADER,
-                                                         nonce, p->chacha) == 0;
     }
-    return false;
+    return ov_aead_open(&p->key, counter << 1 | !p->side, header, HEADER, in, len, out) == OV_OK;
 }
 
 /* ---- TAP to UDP ---- */
@@ -174,7 +146,7 @@ static void add_piece(struct pump *p, const uint8_t *data, size_t len, bool firs
         p->train_segment = size;
     out = p->train + p->train_len;
     memcpy(out, &header, HEADER);
-    seal(p, out + HEADER, data, len, out);
+    seal(p, out + HEADER, data, len, out, p->counter);
     p->train_len += size;
     p->train_count++;
     if (p->path == FRAMES || size < p->train_segment || p->train_count == SEGMENTS)
@@ -216,7 +188,7 @@ static void take_piece(struct pump *p, const uint8_t *data, size_t len)
         return;
     p->expected = 0;
     if (p->whole_len + plain > sizeof p->whole ||
-        !unseal(p, p->whole + p->whole_len, data + HEADER, len - HEADER, data))
+        !unseal(p, p->whole + p->whole_len, data + HEADER, len - HEADER, data, counter))
         return;
     p->whole_len += plain;
     if (header & 2)
@@ -295,15 +267,14 @@ static void open_udp(struct pump *p, const char *local, const char *remote)
 static void prepare_cipher(struct pump *p)
 {
     static const uint8_t key[32] = "not a secret: it is a benchmark";
+    enum ov_aead alg = p->cipher == AES ? OV_AEAD_AES256GCM : OV_AEAD_CHACHA20POLY1305;
 
-    if (sodium_init() < 0 || (p->cipher == AES && !crypto_aead_aes256gcm_is_available())) {
+    if (ov_crypto_init() != OV_OK || !ov_aead_available(alg)) {
         fprintf(stderr, "limit: this processor has no AES\n");
         exit(1);
     }
-    p->tag = p->cipher == NONE ? 0 : 16;
-    if (p->cipher == AES)
-        crypto_aead_aes256gcm_beforenm(&p->aes, key);
-    memcpy(p->chacha, key, sizeof p->chacha);
+    p->tag = p->cipher == NONE ? 0 : OV_TAG_LEN;
+    ov_aead_init(&p->key, alg, key);
 }
 
 /* The index of `word` in `words`; the last of them is NULL. */

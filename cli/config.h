@@ -26,6 +26,7 @@ struct ov_settings {
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
     bool offload; /* of checksums and segmentation, where the kernel has it */
+    bool aes;     /* offer AES-256-GCM, where the processor has AES instructions */
     /* [root] */
     bool root;
     uint16_t root_port;

@@ -232,6 +232,7 @@ static int open_engine(struct ov_daemon *d, const struct ov_identity_secret *id,
     struct ov_node_config cfg = {
         .identity = id,
         .caps = (uint8_t)((s->root ? OV_CAP_ROOT : 0) | (s->controller ? OV_CAP_CONTROLLER : 0)),
+        .no_aes = !s->aes,
         .pow = OV_POW_DEFAULT,
         .random = {.fill = random_fill},
         .log = d->log,

@@ -1,5 +1,6 @@
 #include "crypto.h"
 
+#include "aead.h"
 #include "bytes.h"
 
 #include <assert.h>
@@ -8,16 +9,11 @@
 
 #define HMAC_BLOCK 128
 
-_Static_assert(sizeof(crypto_aead_aes256gcm_state) <= sizeof(((struct ov_aead_key *)0)->state),
-               "an expanded AES key fits");
-_Static_assert(crypto_aead_chacha20poly1305_ietf_ABYTES == OV_TAG_LEN &&
-                   crypto_aead_aes256gcm_ABYTES == OV_TAG_LEN &&
-                   crypto_aead_xchacha20poly1305_ietf_ABYTES == OV_TAG_LEN,
-               "all AEADs have one tag length");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_ABYTES == OV_TAG_LEN, "a tag fits");
 
 int ov_crypto_init(void)
 {
-    return sodium_init() < 0 ? OV_EIO : OV_OK;
+    return sodium_init() < 0 ? OV_EIO : ov_aead_setup();
 }
 
 void ov_wipe(void *p, size_t len)
@@ -210,7 +206,7 @@ int ov_argon2id(void *out, size_t outlen, const void *pw, size_t pwlen, const ui
     return err == 0 ? OV_OK : OV_ENOMEM;
 }
 
-/* ---- AEADs ---- */
+/* ---- XChaCha20-Poly1305 ---- */
 
 void ov_xaead_seal(const uint8_t key[32], const uint8_t nonce[24], const void *ad, size_t adlen,
                    const void *in, size_t len, uint8_t *out)
@@ -223,74 +219,5 @@ int ov_xaead_open(const uint8_t key[32], const uint8_t nonce[24], const void *ad
 {
     int err =
         crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, in, len, ad, adlen, nonce, key);
-    return err == 0 ? OV_OK : OV_EAUTH;
-}
-
-bool ov_aead_available(enum ov_aead a)
-{
-    switch (a) {
-    case OV_AEAD_CHACHA20POLY1305:
-        return true;
-    case OV_AEAD_AES256GCM:
-        return crypto_aead_aes256gcm_is_available() != 0;
-    case OV_AEAD_NONE:
-        break;
-    }
-    return false;
-}
-
-void ov_aead_init(struct ov_aead_key *k, enum ov_aead alg, const uint8_t raw[32])
-{
-    assert(ov_aead_available(alg));
-    memset(k->state, 0, sizeof(k->state));
-    k->alg = alg;
-    if (alg == OV_AEAD_AES256GCM)
-        crypto_aead_aes256gcm_beforenm((crypto_aead_aes256gcm_state *)(void *)k->state, raw);
-    else
-        memcpy(k->state, raw, 32);
-}
-
-/* Four zero bytes and the counter, in the byte order that Noise gives each cipher. */
-static void nonce_make(enum ov_aead alg, uint64_t counter, uint8_t nonce[12])
-{
-    memset(nonce, 0, 4);
-    if (alg == OV_AEAD_AES256GCM) {
-        ov_store64(nonce + 4, counter);
-        return;
-    }
-    for (size_t i = 0; i < 8; i++)
-        nonce[4 + i] = (uint8_t)(counter >> 8 * i);
-}
-
-void ov_aead_seal(const struct ov_aead_key *k, uint64_t counter, const void *ad, size_t adlen,
-                  const uint8_t *in, size_t len, uint8_t *out)
-{
-    const void *state = k->state;
-    uint8_t nonce[12];
-
-    assert(k->alg != OV_AEAD_NONE);
-    nonce_make(k->alg, counter, nonce);
-    if (k->alg == OV_AEAD_AES256GCM)
-        crypto_aead_aes256gcm_encrypt_afternm(out, NULL, in, len, ad, adlen, NULL, nonce, state);
-    else
-        crypto_aead_chacha20poly1305_ietf_encrypt(out, NULL, in, len, ad, adlen, NULL, nonce,
-                                                  state);
-}
-
-int ov_aead_open(const struct ov_aead_key *k, uint64_t counter, const void *ad, size_t adlen,
-                 const uint8_t *in, size_t len, uint8_t *out)
-{
-    const void *state = k->state;
-    uint8_t nonce[12];
-    int err;
-
-    assert(k->alg != OV_AEAD_NONE);
-    nonce_make(k->alg, counter, nonce);
-    if (k->alg == OV_AEAD_AES256GCM)
-        err = crypto_aead_aes256gcm_decrypt_afternm(out, NULL, NULL, in, len, ad, adlen, nonce,
-                                                    state);
-    else
-        err = crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, in, len, ad, adlen, nonce,
-                                                        state);
     return err == 0 ? OV_OK : OV_EAUTH;
 }

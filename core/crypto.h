@@ -1,14 +1,15 @@
-/* crypto: the primitives, and nothing that composes them. All by libsodium.
+/* crypto: the primitives, and nothing that composes them. All by libsodium; the AEADs of the data
+ * path are aead.h's.
  *
  * Keys are types of their own; every holder wipes them with ov_wipe() on its way out. Call
  * ov_crypto_init() once a process, before anything else here. */
 #ifndef OV_CORE_CRYPTO_H
 #define OV_CORE_CRYPTO_H
 
+#include "aead.h"
 #include "types.h"
 
 #define OV_HASH_LEN 64 /* BLAKE2b-512, as Noise's BLAKE2b */
-#define OV_TAG_LEN  16
 
 /* Randomness comes from outside core/. */
 struct ov_random {
@@ -80,23 +81,5 @@ void ov_xaead_seal(const uint8_t key[32], const uint8_t nonce[24], const void *a
                    const void *in, size_t len, uint8_t *out);
 OV_CHECK int ov_xaead_open(const uint8_t key[32], const uint8_t nonce[24], const void *ad,
                            size_t adlen, const uint8_t *in, size_t len, uint8_t *out);
-
-/* Transport AEADs. The nonce is 4 zero bytes and the 64-bit counter: little-endian for
- * ChaCha20-Poly1305, big-endian for AES-256-GCM (Noise sections 12.3, 12.4). */
-enum ov_aead { OV_AEAD_NONE = 0, OV_AEAD_CHACHA20POLY1305 = 1, OV_AEAD_AES256GCM = 2 };
-bool ov_aead_available(enum ov_aead a); /* AES-256-GCM only with hardware support */
-
-struct ov_aead_key {
-    /* the expanded AES key schedule, or the raw ChaCha20 key */
-    _Alignas(16) uint8_t state[512];
-    enum ov_aead alg;
-};
-void ov_aead_init(struct ov_aead_key *k, enum ov_aead alg, const uint8_t raw[32]);
-/* in may equal out; out has room for len + OV_TAG_LEN. */
-void ov_aead_seal(const struct ov_aead_key *k, uint64_t counter, const void *ad, size_t adlen,
-                  const uint8_t *in, size_t len, uint8_t *out);
-/* `len` includes the tag; in may equal out. OV_EAUTH leaves out undefined. */
-OV_CHECK int ov_aead_open(const struct ov_aead_key *k, uint64_t counter, const void *ad,
-                          size_t adlen, const uint8_t *in, size_t len, uint8_t *out);
 
 #endif

@@ -44,6 +44,7 @@ static void defaults(void **state)
     assert_int_equal(s.port, 0);
     assert_string_equal(s.interface, "ovpn%d");
     assert_true(s.offload);
+    assert_true(s.aes);
     assert_false(s.root);
     assert_false(s.controller);
     assert_int_equal(s.log_level, OV_LOG_INFO);
@@ -60,6 +61,7 @@ static void everything(void **state)
                            "name = dorm-pc\n"
                            "interface = lan%d\n"
                            "offload = no\n"
+                           "aes = no\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
                            "\n"
@@ -78,6 +80,7 @@ static void everything(void **state)
     assert_string_equal(s.name, "dorm-pc");
     assert_string_equal(s.interface, "lan%d");
     assert_false(s.offload);
+    assert_false(s.aes);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");
     assert_int_equal(s.roots[0].port, OV_DEFAULT_PORT);

@@ -290,6 +290,57 @@ static void test_aes256gcm(void **state)
     aead_promises(OV_AEAD_AES256GCM);
 }
 
+/* What one library seals the other opens, at every length up to that of a large datagram. */
+static void cross(enum ov_aead alg, bool seal_plain)
+{
+    static uint8_t in[1500], out[1500 + OV_TAG_LEN];
+    struct ov_aead_key seal, open;
+    uint8_t raw[32] = {7, 1}, ad[40];
+
+    count_up(in, sizeof(in));
+    count_up(ad, sizeof(ad));
+    for (size_t len = 0; len <= sizeof(in); len += len < 300 ? 1 : 61) {
+        ov_aead_plain(seal_plain);
+        ov_aead_init(&seal, alg, raw);
+        ov_aead_seal(&seal, len, ad, len % sizeof(ad), in, len, out);
+        ov_aead_plain(!seal_plain);
+        ov_aead_init(&open, alg, raw);
+        assert_int_equal(ov_aead_open(&open, len, ad, len % sizeof(ad), out, len + OV_TAG_LEN, out),
+                         OV_OK);
+        assert_memory_equal(out, in, len);
+        raw[3]++;
+    }
+    ov_aead_plain(false);
+}
+
+static void test_aead_providers(void **state)
+{
+    (void)state;
+    if (strcmp(ov_aead_provider(), "libsodium") == 0) {
+        fprintf(stderr, "SKIPPED, NOT PROVEN: this machine has no second library for AEADs\n");
+        skip();
+    }
+    for (int plain = 0; plain < 2; plain++) {
+        cross(OV_AEAD_CHACHA20POLY1305, plain);
+        ov_aead_plain(true);
+        bool aes = ov_aead_available(OV_AEAD_AES256GCM);
+        ov_aead_plain(false);
+        if (aes)
+            cross(OV_AEAD_AES256GCM, plain);
+    }
+}
+
+/* libsodium must do all that the other one does: it is what other processors use. */
+static void test_aead_plain(void **state)
+{
+    ov_aead_plain(true);
+    assert_string_equal(ov_aead_provider(), "libsodium");
+    test_chacha20poly1305(state);
+    if (ov_aead_available(OV_AEAD_AES256GCM))
+        test_aes256gcm(state);
+    ov_aead_plain(false);
+}
+
 static void test_aead_available(void **state)
 {
     (void)state;
@@ -360,7 +411,8 @@ int main(void)
         cmocka_unit_test(test_hmac),       cmocka_unit_test(test_hkdf),
         cmocka_unit_test(test_siphash),    cmocka_unit_test(test_argon2id),
         cmocka_unit_test(test_xchacha),    cmocka_unit_test(test_chacha20poly1305),
-        cmocka_unit_test(test_aes256gcm),  cmocka_unit_test(test_aead_available),
+        cmocka_unit_test(test_aes256gcm),  cmocka_unit_test(test_aead_providers),
+        cmocka_unit_test(test_aead_plain), cmocka_unit_test(test_aead_available),
         cmocka_unit_test(test_random),     cmocka_unit_test(test_memory),
     };
 
