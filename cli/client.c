@@ -1,9 +1,9 @@
 #include "client.h"
 
 #include "core/types.h"
+#include "curl_load.h"
 #include "text.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #define TIMEOUT_MS 30000L
 
 struct ov_client {
+    struct ov_curl api;
     CURL *curl;
     const struct ov_command_line *line;
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
@@ -47,18 +48,35 @@ static void complain_as(const struct ov_client *c, const char *code, const char 
     }
 }
 
+static bool start_curl(struct ov_client *c)
+{
+    char why[512];
+
+    if (ov_curl_load(&c->api, OV_CURL_LIBRARY, why, sizeof why) != OV_OK) {
+        complain_as(c, "no_library", why, "the commands need it: sudo apt install libcurl4");
+        return false;
+    }
+    /* The daemon is talked to in the clear, so TLS need not be started. */
+    if (c->api.global_init(CURL_GLOBAL_NOTHING) != CURLE_OK || !(c->curl = c->api.easy_init())) {
+        complain_as(c, "failed", "libcurl does not start", NULL);
+        return false;
+    }
+    return true;
+}
+
 int ov_client_open(const struct ov_command_line *line, struct ov_client **out)
 {
     struct ov_client *c = calloc(1, sizeof *c);
     int n;
 
     *out = NULL;
-    if (!c || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !(c->curl = curl_easy_init())) {
-        free(c);
-        ov_complain("out of memory", NULL);
+    if (!c)
+        abort();
+    c->line = line;
+    if (!start_curl(c)) {
+        ov_client_close(c);
         return OV_EXIT_FAILED;
     }
-    c->line = line;
     n = snprintf(c->socket, sizeof c->socket, "%s/%s", line->state, OV_SOCKET_NAME);
     if (n < 0 || (size_t)n >= sizeof c->socket) {
         char why[128];
@@ -77,9 +95,26 @@ void ov_client_close(struct ov_client *c)
 {
     if (!c)
         return;
-    curl_easy_cleanup(c->curl);
-    curl_global_cleanup();
+    if (c->curl) {
+        c->api.easy_cleanup(c->curl);
+        c->api.global_cleanup();
+    }
+    ov_curl_unload(&c->api);
     free(c);
+}
+
+/* One piece of a path, with all but RFC 3986's unreserved characters escaped. */
+static void write_escaped(FILE *f, const char *piece)
+{
+    for (; *piece; piece++) {
+        unsigned char b = (unsigned char)*piece;
+        bool plain = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') ||
+                     strchr("-._~", b);
+        if (plain)
+            fputc(b, f);
+        else
+            fprintf(f, "%%%02X", b);
+    }
 }
 
 char *ov_client_path_of(const char *const *pieces)
@@ -92,11 +127,8 @@ char *ov_client_path_of(const char *const *pieces)
         abort();
     fputs("/v1", f);
     for (; *pieces; pieces++) {
-        char *escaped = curl_easy_escape(NULL, *pieces, 0);
-        if (!escaped)
-            abort();
-        fprintf(f, "/%s", escaped);
-        curl_free(escaped);
+        fputc('/', f);
+        write_escaped(f, *pieces);
     }
     if (fclose(f) != 0)
         abort();
@@ -125,7 +157,7 @@ static int unreachable(const struct ov_client *c)
     char message[PATH_MAX + 128], hint[PATH_MAX + 128];
     long number = 0;
 
-    curl_easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
+    c->api.easy_getinfo(c->curl, CURLINFO_OS_ERRNO, &number);
     if (number == EACCES || number == EPERM) {
         snprintf(message, sizeof message, "you may not talk to the daemon in %s", c->line->state);
         complain_as(c, "forbidden", message, "try sudo");
@@ -159,7 +191,8 @@ static int broken(const struct ov_client *c, CURLcode code)
                     "its log may say why: journalctl -u ovpn");
         return OV_EXIT_NO_DAEMON;
     }
-    snprintf(message, sizeof message, "talking to the daemon failed: %s", curl_easy_strerror(code));
+    snprintf(message, sizeof message, "talking to the daemon failed: %s",
+             c->api.easy_strerror(code));
     complain_as(c, "failed", message, NULL);
     return OV_EXIT_FAILED;
 }
@@ -186,26 +219,27 @@ static int refused(const struct ov_client *c, long status, const json_t *reply)
 static CURLcode transfer(struct ov_client *c, const char *method, const char *url, const char *body,
                          struct reply *r, long *status)
 {
+    const struct ov_curl *api = &c->api;
     struct curl_slist *headers = NULL;
     CURLcode code;
 
-    curl_easy_reset(c->curl);
-    curl_easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
-    curl_easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
-    curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
-    curl_easy_setopt(c->curl, CURLOPT_URL, url);
-    curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
-    curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, r);
+    api->easy_reset(c->curl);
+    api->easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+    api->easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
+    api->easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
+    api->easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    api->easy_setopt(c->curl, CURLOPT_URL, url);
+    api->easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
+    api->easy_setopt(c->curl, CURLOPT_WRITEDATA, r);
     if (body) {
-        headers = curl_slist_append(NULL, "Content-Type: application/json");
-        curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
-        curl_easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
+        headers = api->slist_append(NULL, "Content-Type: application/json");
+        api->easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
+        api->easy_setopt(c->curl, CURLOPT_POSTFIELDS, body);
     }
-    curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
-    code = curl_easy_perform(c->curl);
-    curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, status);
-    curl_slist_free_all(headers);
+    api->easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
+    code = api->easy_perform(c->curl);
+    api->easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, status);
+    api->slist_free_all(headers);
     return code;
 }
 
