@@ -110,8 +110,9 @@ void ov_daemon_drain(struct ov_daemon *d)
         switch (o.kind) {
         case OV_OUT_DATAGRAMS:
             if (o.datagrams.socket < d->nsockets)
-                ov_udp_send(d->sockets[o.datagrams.socket].udp, &o.datagrams.to, o.datagrams.ttl,
-                            o.datagrams.data, o.datagrams.len, o.datagrams.segment);
+                ov_udp_send(d->sockets[o.datagrams.socket].udp, &o.datagrams.from, &o.datagrams.to,
+                            o.datagrams.ttl, o.datagrams.data, o.datagrams.len,
+                            o.datagrams.segment);
             break;
         case OV_OUT_FRAME:
             ov_networks_frame(d->networks, &o.frame);

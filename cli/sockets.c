@@ -23,7 +23,7 @@ static void on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *
     while (count > 0) {
         size_t n = count < BATCH ? count : BATCH;
         for (size_t i = 0; i < n; i++)
-            batch[i] = (struct ov_datagram){s->index, v[i].from, v[i].data, v[i].len};
+            batch[i] = (struct ov_datagram){s->index, v[i].from, v[i].data, v[i].len, v[i].to};
         ov_node_datagrams(s->d->node, batch, n, now);
         ov_daemon_drain(s->d);
         v += n;

@@ -398,6 +398,8 @@ static void heard(struct arrival *a, struct ov_peer *p)
         return;
     }
     int i = ov_paths_find(p->paths, a->via.socket, &a->via.ep);
+    if (i >= 0)
+        p->paths->p[i].local = a->via.local;
     if (i >= 0 && p->paths->p[i].state == OV_PATH_VALID) {
         p->paths->p[i].last_rx = e->now;
         if (i == p->paths->active)
@@ -410,6 +412,7 @@ static void heard(struct arrival *a, struct ov_peer *p)
     if (tried || !ov_bucket_take(&p->challenges, 1, e->now))
         return;
     i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);
+    p->paths->p[i].local = a->via.local;
     ov_path_schedule(&p->paths->p[i], e->now, 0);
     ov_peer_wake(p, e->now);
 }
@@ -553,11 +556,10 @@ static void on_iam(struct arrival *a)
         a->e->ops->iam(a->e->ops_arg, &iam, a->via.socket, &a->via.ep);
 }
 
-void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, uint16_t socket,
-                       const struct ov_endpoint *from, uint8_t *data, size_t len)
+void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, const struct ov_via *via,
+                       uint8_t *data, size_t len)
 {
-    struct arrival a = {
-        .e = e, .l = l, .via = {.socket = socket, .ep = *from}, .d = data, .len = len};
+    struct arrival a = {.e = e, .l = l, .via = *via, .d = data, .len = len};
     e->stats.rx_datagrams++;
     e->stats.rx_bytes += len;
     if (len == OV_OPENER_LEN)

@@ -6,8 +6,10 @@
 
 #include "locate.h"
 
-/* `data` is opened in place. */
-void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, uint16_t socket,
-                       const struct ov_endpoint *from, uint8_t *data, size_t len);
+struct ov_via;
+
+/* `via` is direct; `data` is opened in place. */
+void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, const struct ov_via *via,
+                       uint8_t *data, size_t len);
 
 #endif

@@ -483,8 +483,10 @@ void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t co
 {
     enter(n, now);
     n->e.stats.drops[OV_DROP_OUTPUT_FULL] += ov_outq_begin(&n->e.out);
-    for (size_t i = 0; i < count; i++)
-        ov_input_datagram(&n->e, &n->locate, v[i].socket, &v[i].from, v[i].data, v[i].len);
+    for (size_t i = 0; i < count; i++) {
+        struct ov_via via = {.socket = v[i].socket, .local = v[i].to, .ep = v[i].from};
+        ov_input_datagram(&n->e, &n->locate, &via, v[i].data, v[i].len);
+    }
     leave(n);
 }
 

@@ -84,6 +84,7 @@ struct ov_datagram {
     struct ov_endpoint from;
     uint8_t *data;
     size_t len;
+    struct ov_ip to; /* the address of ours that it came to; family 0: not known */
 };
 void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t count, ov_time now);
 

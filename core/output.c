@@ -59,7 +59,7 @@ static struct ov_output *append(struct ov_outq *q, enum ov_out_kind kind)
 
 /* Can a datagram of `len` bytes ride at the end of the last train? Only while that train is the
  * last thing in the arena, not yet pulled, and all of its segments have full size. */
-static bool extends(const struct ov_outq *q, uint16_t socket, uint8_t ttl,
+static bool extends(const struct ov_outq *q, uint16_t socket, uint8_t ttl, const struct ov_ip *from,
                     const struct ov_endpoint *to, size_t len)
 {
     if (q->len == q->head)
@@ -69,15 +69,19 @@ static bool extends(const struct ov_outq *q, uint16_t socket, uint8_t ttl,
         return false;
     const struct ov_out_datagrams *d = &o->datagrams;
     return d->socket == socket && d->ttl == ttl && ov_endpoint_equal(&d->to, to) &&
-           d->data + d->len == q->arena + q->used && len <= d->segment &&
-           d->len % d->segment == 0 && d->len / d->segment < OV_TRAIN_SEGMENTS &&
-           d->len + len <= OV_TRAIN_BYTES && len <= q->cap - q->used;
+           ov_ip_equal(&d->from, from) && d->data + d->len == q->arena + q->used &&
+           len <= d->segment && d->len % d->segment == 0 &&
+           d->len / d->segment < OV_TRAIN_SEGMENTS && d->len + len <= OV_TRAIN_BYTES &&
+           len <= q->cap - q->used;
 }
 
-uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
+uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl, const struct ov_ip *from,
                           const struct ov_endpoint *to, size_t len)
 {
-    if (extends(q, socket, ttl, to, len)) {
+    static const struct ov_ip ANY;
+    if (!from)
+        from = &ANY;
+    if (extends(q, socket, ttl, from, to, len)) {
         uint8_t *p = q->arena + q->used;
         q->used += len;
         q->items[q->len - 1].datagrams.len += len;
@@ -89,8 +93,13 @@ uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
     if (!p)
         return NULL;
     struct ov_output *o = append(q, OV_OUT_DATAGRAMS);
-    o->datagrams = (struct ov_out_datagrams){
-        .socket = socket, .ttl = ttl, .to = *to, .data = p, .len = len, .segment = len};
+    o->datagrams = (struct ov_out_datagrams){.socket = socket,
+                                             .ttl = ttl,
+                                             .from = *from,
+                                             .to = *to,
+                                             .data = p,
+                                             .len = len,
+                                             .segment = len};
     return p;
 }
 

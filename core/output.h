@@ -21,7 +21,8 @@ enum ov_out_kind { OV_OUT_DATAGRAMS, OV_OUT_FRAME, OV_OUT_EVENT, OV_OUT_PERSIST 
  * one endpoint. */
 struct ov_out_datagrams {
     uint16_t socket;
-    uint8_t ttl; /* 0: the default */
+    uint8_t ttl;       /* 0: the default */
+    struct ov_ip from; /* the address of ours to send from; family 0: as the host routes */
     struct ov_endpoint to;
     const uint8_t *data;
     size_t len, segment;
@@ -86,10 +87,10 @@ void ov_outq_free(struct ov_outq *q);
  * may be gone. Returns how many. */
 size_t ov_outq_begin(struct ov_outq *q);
 /* Room for one datagram of `len` bytes, to be filled by the caller before anything else is queued;
- * NULL when full. */
+ * NULL when full. `from` may be NULL: as the host routes. */
 #define OV_TRAIN_SEGMENTS 64
 #define OV_TRAIN_BYTES    65000
-uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl,
+uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl, const struct ov_ip *from,
                           const struct ov_endpoint *to, size_t len);
 /* `data` is borrowed; `o` may be NULL: nothing is left to the host. */
 OV_CHECK bool ov_outq_frame(struct ov_outq *q, ov_netid net, const uint8_t *data, size_t len,

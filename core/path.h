@@ -1,10 +1,12 @@
 /* path: the ways to one peer's UDP endpoint, and which one is best.
  *
- * A path is (local socket, remote endpoint). It is *trying* until a PROBE_OK with the right random
- * txid came for it (RFC 9000 section 8.2's idea of path validation): only then may traffic go
- * there. A path that was chosen and falls silent while we send is doubted after 1.5 s (probed),
- * covered by the relay after 2.5 s and dead after 6 s. Path MTU (RFC 8899) is found by padded
- * probes, upwards from the least that IPv6 guarantees. */
+ * A path is (local socket, remote endpoint), and the address of ours that the peer uses for it:
+ * learned from what arrives, as a host with several addresses must answer from the one that was
+ * asked, and forgotten when it is ours no more or the path falls silent. It is *trying* until a
+ * PROBE_OK with the right random txid came for it (RFC 9000 section 8.2's idea of path validation):
+ * only then may traffic go there. A path that was chosen and falls silent while we send is doubted
+ * after 1.5 s (probed), covered by the relay after 2.5 s and dead after 6 s. Path MTU (RFC 8899) is
+ * found by padded probes, upwards from the least that IPv6 guarantees. */
 #ifndef OV_CORE_PATH_H
 #define OV_CORE_PATH_H
 
@@ -40,6 +42,7 @@ struct ov_path {
     uint8_t tries;
     uint8_t better; /* probes in a row on which it beat the chosen one */
     struct ov_endpoint remote;
+    struct ov_ip local; /* ours, where it was last heard; family 0: as the host routes */
     ov_time base;       /* trying: start of the probe schedule */
     ov_time next_probe; /* OV_NEVER: none planned */
     ov_time last_rx;    /* authenticated, from this very endpoint */

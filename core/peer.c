@@ -304,7 +304,7 @@ bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out)
 {
     if (path >= 0) {
         const struct ov_path *q = &p->paths->p[path];
-        *out = (struct ov_via){.socket = q->socket, .ep = q->remote};
+        *out = (struct ov_via){.socket = q->socket, .local = q->local, .ep = q->remote};
         return q->state != OV_PATH_FREE;
     }
     *out = (struct ov_via){.relay = ov_peer_relay_for(p)};

@@ -41,6 +41,7 @@ struct ov_queued {
 struct ov_via {
     struct ov_peer *relay; /* NULL: direct */
     uint16_t socket;
+    struct ov_ip local; /* the address of ours at this end; family 0: as the host routes */
     struct ov_endpoint ep;
 };
 

@@ -23,10 +23,17 @@ static void sooner(ov_time *t, ov_time when)
         *t = when;
 }
 
+/* Its silence may come of the address it goes out from: the host may route elsewhere by now. */
+static void unpin(struct ov_path *path)
+{
+    memset(&path->local, 0, sizeof path->local);
+}
+
 /* This path has to be proven anew. */
 static void suspect(struct ov_peer *p, int i)
 {
     p->paths->p[i].state = OV_PATH_TRYING;
+    unpin(&p->paths->p[i]);
     ov_path_schedule(&p->paths->p[i], p->e->now, 0);
     ov_peer_wake(p, p->e->now);
 }
@@ -128,6 +135,14 @@ void ov_peer_lost(struct ov_peer *p)
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
+static bool is_local(const struct ov_engine *e, const struct ov_ip *ip)
+{
+    for (size_t i = 0; i < e->nlocals; i++)
+        if (ov_ip_equal(&e->locals[i].ep.ip, ip))
+            return true;
+    return false;
+}
+
 /* Every path has to be proven anew. Meanwhile the relay carries what there is; where there is none
  * the chosen path goes on, in doubt: a root must not be deaf and dumb to all its nodes because it
  * got one more address. */
@@ -139,6 +154,8 @@ void ov_peer_network_changed(struct ov_peer *p)
     bool alone = ov_peer_up(p) && p->paths->active >= 0 && !ov_peer_relay_for(p);
     for (int i = 0; i < OV_PATHS_MAX; i++) {
         struct ov_path *path = &p->paths->p[i];
+        if (!is_local(p->e, &path->local))
+            unpin(path);
         bool keep = alone && i == p->paths->active;
         if (path->state == OV_PATH_TRYING || (path->state == OV_PATH_VALID && !ov_peer_up(p)))
             ov_path_remove(p->paths, i);
@@ -273,6 +290,8 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
     }
     ov_peer_choose(p); /* perhaps another path was proven since */
     if (now >= p->next_doubt) {
+        if (p->paths->active >= 0 && p->unanswered)
+            unpin(&p->paths->p[p->paths->active]);
         ov_peer_probe(p, p->paths->active, 0, 0);
         if (p->paths->active >= 0 && now - first >= OV_PATH_COVER)
             ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
@@ -370,16 +389,17 @@ static void keepalive_probes(struct ov_peer *p)
 {
     struct ov_paths *ps = p->paths;
     ov_time now = p->e->now;
-    ov_peer_probe(p, ps->active, 0, 0);
-    if (p->keep && !p->unheard)
-        p->unheard = now;
-    /* The rest is for peers in use, not for those that only were: idle traffic costs people money.
-     */
-    if (!p->last_frame || now - p->last_frame >= OV_KEEPALIVE_PEER)
-        return;
-    for (int i = 0; i < OV_PATHS_MAX; i++)
+    /* The others are for peers in use, not for those that only were: idle traffic costs people
+     * money. */
+    bool used = p->last_frame && now - p->last_frame < OV_KEEPALIVE_PEER;
+    for (int i = 0; used && i < OV_PATHS_MAX; i++)
         if (i != ps->active && ps->p[i].state == OV_PATH_VALID)
             ov_peer_probe(p, i, 0, 0);
+    ov_peer_probe(p, ps->active, 0, 0); /* last: the other side goes on from where it heard us */
+    if (p->keep && !p->unheard)
+        p->unheard = now;
+    if (!used)
+        return;
     if (ps->active >= 0 && p->last_large && now - p->last_large < OV_KEEPALIVE_PEER)
         ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
 }

@@ -104,7 +104,7 @@ void ov_punch_moved(struct ov_engine *e)
 /* A low-TTL packet that opens our NAT for the other's endpoint. */
 static void opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoint *to)
 {
-    uint8_t *out = ov_outq_datagram(&e->out, socket, OV_PUNCH_TTL, to, OV_OPENER_LEN);
+    uint8_t *out = ov_outq_datagram(&e->out, socket, OV_PUNCH_TTL, NULL, to, OV_OPENER_LEN);
     if (!out) {
         ov_drop(e, OV_DROP_OUTPUT_FULL);
         return;

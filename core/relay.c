@@ -30,7 +30,7 @@ uint8_t *ov_relay_reserve(struct ov_engine *e, const struct ov_via *via, uint8_t
         return NULL;
     }
     size_t total = len + ov_via_overhead(via);
-    uint8_t *out = ov_outq_datagram(&e->out, direct.socket, ttl, &direct.ep, total);
+    uint8_t *out = ov_outq_datagram(&e->out, direct.socket, ttl, &direct.local, &direct.ep, total);
     if (!out) {
         ov_drop(e, OV_DROP_OUTPUT_FULL);
         return NULL;
@@ -70,7 +70,7 @@ void ov_relay_forward(struct ov_engine *e, struct ov_peer *from, const struct ov
         ov_drop(e, OV_DROP_RELAY_LIMIT);
         return;
     }
-    uint8_t *out = ov_outq_datagram(&e->out, via.socket, 0, &via.ep, len);
+    uint8_t *out = ov_outq_datagram(&e->out, via.socket, 0, &via.local, &via.ep, len);
     if (!out) {
         ov_drop(e, OV_DROP_OUTPUT_FULL);
         return;

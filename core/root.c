@@ -67,8 +67,8 @@ static void ask(struct ov_roots *rs, struct ov_root *r)
     for (int i = 0; i < r->nendpoints; i++) {
         int socket = ov_engine_socket(e, r->endpoints[i].ip.family);
         uint8_t *out = socket < 0 ? NULL
-                                  : ov_outq_datagram(&e->out, (uint16_t)socket, 0, &r->endpoints[i],
-                                                     OV_WHO_LEN);
+                                  : ov_outq_datagram(&e->out, (uint16_t)socket, 0, NULL,
+                                                     &r->endpoints[i], OV_WHO_LEN);
         if (!out)
             continue;
         ov_who_encode(r->nonce, out);
@@ -237,12 +237,21 @@ static bool named(const struct ov_roots *rs, ov_netid net, ov_addr a)
     return false;
 }
 
-static bool have(const struct ov_roots *rs, ov_addr a)
+static struct ov_peer *have(const struct ov_roots *rs, ov_addr a)
 {
     for (int i = 0; i < OV_ROOTS_MAX; i++)
         if (rs->root[i].peer && rs->root[i].peer->id.addr == a)
-            return true;
-    return false;
+            return rs->root[i].peer;
+    return NULL;
+}
+
+/* A server that we know already may be reached at more places than where it was found. */
+static void more_hints(struct ov_peer *p, const struct ov_net_root *nr)
+{
+    if (!ov_identity_equal(&p->id, &nr->id))
+        return;
+    for (int i = 0; i < nr->nendpoints && p->nhints < OV_HINTS_MAX; i++)
+        ov_peer_hint(p, &nr->endpoints[i]);
 }
 
 static void add_named(struct ov_roots *rs, ov_netid net, const struct ov_net_root *nr)
@@ -250,7 +259,10 @@ static void add_named(struct ov_roots *rs, ov_netid net, const struct ov_net_roo
     struct ov_engine *e = rs->o->e;
     struct ov_identity id = nr->id;
     char host[OV_ROOT_HOST_MAX], a[OV_ADDR_TEXT], n[OV_NETID_TEXT];
-    if (nr->id.addr == e->id.pub.addr || have(rs, nr->id.addr))
+    struct ov_peer *known = have(rs, nr->id.addr);
+    if (known)
+        more_hints(known, nr);
+    if (known || nr->id.addr == e->id.pub.addr)
         return;
     if (ov_identity_check(&id, &e->pow) != OV_OK || id.addr != nr->id.addr) {
         ov_drop(e, OV_DROP_BAD_IDENTITY);

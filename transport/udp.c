@@ -8,7 +8,11 @@
  * Out: sends are gathered as message headers that point at the caller's data, and leave by one
  * sendmmsg. A train is one message with UDP_SEGMENT, cut where the kernel's limits are. When the
  * kernel or the path refuses a train, it goes as single datagrams, so the caller never sees a
- * difference. */
+ * difference.
+ *
+ * A host may have several addresses, and who asked one of them takes an answer from no other: a
+ * socket bound to none tells where each datagram came to (IP_PKTINFO), and a message may be pinned
+ * to leave from there. A pin that the kernel refuses, since the address went away, is taken off. */
 #include "transport/udp.h"
 
 #include <errno.h>
@@ -35,8 +39,9 @@ union sockaddr_any {
     struct sockaddr_in6 in6;
 };
 
-#define RX_CONTROL CMSG_SPACE(sizeof(int))
-#define TX_CONTROL (CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
+#define PIN_CONTROL CMSG_SPACE(sizeof(struct in6_pktinfo)) /* the larger of both families */
+#define RX_CONTROL  (CMSG_SPACE(sizeof(int)) + PIN_CONTROL)
+#define TX_CONTROL  (PIN_CONTROL + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
 
 struct rx {
     struct mmsghdr msgs[SLOTS];
@@ -58,6 +63,7 @@ struct tx {
         struct cmsghdr align;
         uint8_t bytes[TX_CONTROL];
     } control[MESSAGES];
+    size_t pin[MESSAGES];         /* bytes of control that pin it, the first ones; 0: it is not */
     size_t ttl_control[MESSAGES]; /* bytes of control without UDP_SEGMENT */
     size_t segment[MESSAGES];     /* 0: a single datagram */
     unsigned n;
@@ -115,17 +121,33 @@ static void endpoint_from_sockaddr(const union sockaddr_any *sa, struct ov_endpo
 
 /* ---- in ---- */
 
-/* The size of the datagrams that the kernel joined into one message; 0: it did not. */
-static size_t gro_segment(struct msghdr *m)
+/* What the kernel tells of a message: the size of the datagrams that it joined into it (0: it did
+ * not), and the address of ours that they came to. */
+static size_t read_control(struct msghdr *m, struct ov_ip *to)
 {
+    size_t segment = 0;
+
+    memset(to, 0, sizeof *to);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
             int size;
             memcpy(&size, CMSG_DATA(c), sizeof size);
-            return size > 0 ? (size_t)size : 0;
+            segment = size > 0 ? (size_t)size : 0;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            to->family = 4;
+            memcpy(to->b, &info.ipi_spec_dst, 4);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
+                continue;
+            to->family = 6;
+            memcpy(to->b, &info.ipi6_addr, 16);
         }
     }
-    return 0;
+    return segment;
 }
 
 static void deliver(struct ov_udp *u)
@@ -141,9 +163,10 @@ static void take_message(struct ov_udp *u, unsigned i)
 {
     struct rx *r = &u->rx;
     struct msghdr *m = &r->msgs[i].msg_hdr;
-    size_t len = r->msgs[i].msg_len, segment = gro_segment(m);
-    uint8_t *data = m->msg_iov->iov_base;
     struct ov_endpoint from;
+    struct ov_ip to;
+    size_t len = r->msgs[i].msg_len, segment = read_control(m, &to);
+    uint8_t *data = m->msg_iov->iov_base;
 
     if (segment == 0)
         segment = len;
@@ -155,8 +178,11 @@ static void take_message(struct ov_udp *u, unsigned i)
     for (size_t at = 0; at < len; at += segment) {
         if (r->npackets == OV_UDP_BATCH_MAX)
             deliver(u);
-        r->packets[r->npackets++] = (struct ov_udp_packet){
-            .from = from, .data = data + at, .len = len - at < segment ? len - at : segment};
+        r->packets[r->npackets++] =
+            (struct ov_udp_packet){.from = from,
+                                   .to = to,
+                                   .data = data + at,
+                                   .len = len - at < segment ? len - at : segment};
     }
 }
 
@@ -241,9 +267,24 @@ static void append_control(struct msghdr *m, int level, int type, const void *va
     m->msg_controllen += CMSG_SPACE(len);
 }
 
+/* Have the message leave from an address of ours. An IPv6 one that is only the link's own needs the
+ * interface too. */
+static void append_pin(struct msghdr *m, const struct ov_ip *from, const struct ov_endpoint *to)
+{
+    if (from->family == 4) {
+        struct in_pktinfo info = {0};
+        memcpy(&info.ipi_spec_dst, from->b, 4);
+        append_control(m, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {.ipi6_ifindex = to->scope};
+        memcpy(&info.ipi6_addr, from->b, 16);
+        append_control(m, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+    }
+}
+
 /* Gather one message: a datagram, or a train when `segment` is not 0. */
-static void gather(struct ov_udp *u, const struct ov_endpoint *to, uint8_t ttl, const uint8_t *data,
-                   size_t len, size_t segment)
+static void gather(struct ov_udp *u, const struct ov_ip *from, const struct ov_endpoint *to,
+                   uint8_t ttl, const uint8_t *data, size_t len, size_t segment)
 {
     struct tx *t = &u->tx;
 
@@ -258,6 +299,9 @@ static void gather(struct ov_udp *u, const struct ov_endpoint *to, uint8_t ttl, 
                          .msg_iov = &t->iov[i],
                          .msg_iovlen = 1,
                          .msg_control = &t->control[i]};
+    if (from && from->family == to->ip.family)
+        append_pin(m, from, to);
+    t->pin[i] = m->msg_controllen;
     if (ttl != 0) {
         int value = ttl;
         if (u->family == AF_INET)
@@ -303,6 +347,26 @@ static void send_singly(struct ov_udp *u, unsigned i)
     }
 }
 
+/* Take off what pins a message to an address of ours. */
+static void unpin(struct ov_udp *u, unsigned i)
+{
+    struct msghdr *m = &u->tx.msgs[i].msg_hdr;
+
+    m->msg_control = (uint8_t *)m->msg_control + u->tx.pin[i];
+    m->msg_controllen -= u->tx.pin[i];
+    if (m->msg_controllen == 0)
+        m->msg_control = NULL;
+    u->tx.ttl_control[i] -= u->tx.pin[i];
+    u->tx.pin[i] = 0;
+    u->stats.send_unpinned++;
+}
+
+/* May it be the pin? An address that is gone is EINVAL; no route from there is unreachable. */
+static bool blames_pin(int err)
+{
+    return err == EINVAL || err == EADDRNOTAVAIL || err == ENETUNREACH || err == EHOSTUNREACH;
+}
+
 /* Message `i` was not sent because of `err`; returns the message to go on with. */
 static unsigned send_failed(struct ov_udp *u, unsigned i, int err)
 {
@@ -313,6 +377,10 @@ static unsigned send_failed(struct ov_udp *u, unsigned i, int err)
     if (err == EAGAIN) { /* the socket buffer is full, for all of them */
         for (; i < t->n; i++)
             count_failure(u, err, datagrams(t->iov[i].iov_len, t->segment[i]));
+        return i;
+    }
+    if (t->pin[i] != 0 && blames_pin(err)) {
+        unpin(u, i);
         return i;
     }
     if (t->segment[i] != 0 &&
@@ -337,8 +405,8 @@ void ov_udp_flush(struct ov_udp *u)
     t->n = 0;
 }
 
-void ov_udp_send(struct ov_udp *u, const struct ov_endpoint *to, uint8_t ttl, const uint8_t *data,
-                 size_t len, size_t segment)
+void ov_udp_send(struct ov_udp *u, const struct ov_ip *from, const struct ov_endpoint *to,
+                 uint8_t ttl, const uint8_t *data, size_t len, size_t segment)
 {
     size_t chunk;
     bool train = u->gso;
@@ -361,7 +429,7 @@ void ov_udp_send(struct ov_udp *u, const struct ov_endpoint *to, uint8_t ttl, co
     chunk = train && chunk > 1 ? chunk * segment : segment;
     for (size_t at = 0; at < len; at += chunk) {
         size_t n = len - at < chunk ? len - at : chunk;
-        gather(u, to, ttl, data + at, n, n > segment ? segment : 0);
+        gather(u, from, to, ttl, data + at, n, n > segment ? segment : 0);
     }
 }
 
@@ -374,7 +442,7 @@ static int set_int(int fd, int level, int option, int value)
 
 /* Options without which the socket does its work less well: what the kernel does not have is left.
  */
-static void set_options(struct ov_udp *u)
+static void set_options(struct ov_udp *u, bool any_address)
 {
     int fd = u->fd, probe = 0;
     socklen_t len = sizeof probe;
@@ -387,6 +455,10 @@ static void set_options(struct ov_udp *u)
         (void)set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
     else
         (void)set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+    if (any_address && u->family == AF_INET)
+        (void)set_int(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    else if (any_address)
+        (void)set_int(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     (void)set_int(fd, SOL_UDP, UDP_GRO, 1);
     u->gso = getsockopt(fd, SOL_UDP, UDP_SEGMENT, &probe, &len) == 0;
 }
@@ -426,6 +498,12 @@ static int explain(int err, const struct ov_endpoint *e, char why[256])
     }
 }
 
+static bool is_any(const struct ov_ip *ip)
+{
+    static const uint8_t zero[16];
+    return memcmp(ip->b, zero, ip->family == 4 ? 4 : 16) == 0;
+}
+
 /* Make and bind the socket; 0 or an errno. */
 static int open_socket(struct ov_udp *u, const struct ov_endpoint *bind_to)
 {
@@ -438,7 +516,7 @@ static int open_socket(struct ov_udp *u, const struct ov_endpoint *bind_to)
         return errno;
     if (u->family == AF_INET6 && set_int(u->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) != 0)
         return errno;
-    set_options(u);
+    set_options(u, is_any(&bind_to->ip));
     if (bind(u->fd, &sa.any, len) != 0)
         return errno;
     len = sizeof sa;

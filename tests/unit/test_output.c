@@ -19,7 +19,7 @@ static struct ov_outq queue(size_t bytes)
 
 static void put(struct ov_outq *q, const struct ov_endpoint *to, size_t len, uint8_t value)
 {
-    uint8_t *p = ov_outq_datagram(q, 0, 0, to, len);
+    uint8_t *p = ov_outq_datagram(q, 0, 0, NULL, to, len);
 
     assert_non_null(p);
     memset(p, value, len);
@@ -65,7 +65,8 @@ static void test_train(void **state)
     ov_outq_free(&q);
 }
 
-/* What ends a train: another endpoint, socket, TTL, a larger datagram, another output, the pull. */
+/* What ends a train: another endpoint, socket, TTL, source, a larger datagram, another output, the
+ * pull. */
 static void test_train_ends(void **state)
 {
     struct ov_outq q = queue(1 << 20);
@@ -74,16 +75,25 @@ static void test_train_ends(void **state)
     (void)state;
     put(&q, &here, 100, 1);
     put(&q, &there, 100, 1);
-    assert_non_null(ov_outq_datagram(&q, 1, 0, &there, 100));
-    assert_non_null(ov_outq_datagram(&q, 1, 3, &there, 100));
-    assert_non_null(ov_outq_datagram(&q, 1, 3, &there, 101));
+    assert_non_null(ov_outq_datagram(&q, 1, 0, NULL, &there, 100));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, NULL, &there, 100));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, NULL, &there, 101));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, &here.ip, &there, 101));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, &here.ip, &there, 101)); /* the same: no end */
+    assert_non_null(ov_outq_datagram(&q, 1, 3, &there.ip, &there, 101));
     assert_true(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
-    assert_non_null(ov_outq_datagram(&q, 1, 3, &there, 101));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, NULL, &there, 101));
     assert_non_null(ov_outq_copy(&q, "x", 1));
-    assert_non_null(ov_outq_datagram(&q, 1, 3, &there, 101));
+    assert_non_null(ov_outq_datagram(&q, 1, 3, NULL, &there, 101));
     for (int i = 0; i < 4; i++)
         expect_train(&q, 100, 100);
     expect_train(&q, 101, 101);
+    assert_true(ov_outq_pull(&q, &out));
+    assert_true(ov_ip_equal(&out.datagrams.from, &here.ip));
+    assert_int_equal(out.datagrams.len, 202);
+    assert_true(ov_outq_pull(&q, &out));
+    assert_true(ov_ip_equal(&out.datagrams.from, &there.ip));
+    assert_int_equal(out.datagrams.len, 101);
     assert_true(ov_outq_pull(&q, &out));
     assert_int_equal(out.kind, OV_OUT_EVENT);
     expect_train(&q, 101, 101);
@@ -125,10 +135,10 @@ static void test_full(void **state)
     uint8_t bytes[4096] = {1};
 
     (void)state;
-    assert_null(ov_outq_datagram(&q, 0, 0, &here, 8193));
+    assert_null(ov_outq_datagram(&q, 0, 0, NULL, &here, 8193));
     put(&q, &here, 4000, 5);
     put(&q, &there, 4000, 6);
-    assert_null(ov_outq_datagram(&q, 0, 0, &there, 4000));
+    assert_null(ov_outq_datagram(&q, 0, 0, NULL, &there, 4000));
     assert_null(ov_outq_copy(&q, bytes, sizeof bytes));
     assert_non_null(ov_outq_copy(&q, bytes, 150));
     assert_false(ov_outq_persist(&q, OV_PERSIST_PEER, 1, bytes, sizeof bytes));
@@ -143,7 +153,7 @@ static void test_full(void **state)
     assert_false(ov_outq_frame(&q, 99, bytes, 1, NULL));
     assert_false(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
     assert_false(ov_outq_persist(&q, OV_PERSIST_PEER, 1, bytes, 1));
-    assert_null(ov_outq_datagram(&q, 0, 0, &here, 1));
+    assert_null(ov_outq_datagram(&q, 0, 0, NULL, &here, 1));
     for (size_t i = 0; i < 8192 / 512; i++) {
         assert_true(ov_outq_pull(&q, &out));
         assert_int_equal(out.frame.net, i);

@@ -225,6 +225,63 @@ static void test_answer_from_elsewhere(void **state)
     wu_free(w);
 }
 
+/* A node with several addresses goes on from the one where it was last heard of, until that is its
+ * own no more. */
+static void test_learns_its_own_address(void **state)
+{
+    struct wu *w = wu_new(70);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    static const struct ov_local ours[] = {{0, {{4, {198, 51, 100, 1}}, 4001, 0}},
+                                           {0, {{4, {198, 51, 100, 2}}, 4001, 0}}};
+
+    (void)state;
+    ov_node_set_locals(a->n, ours, 2, w->now);
+    a->local = ours[1].ep.ip;
+    wu_connect(b, a);
+    assert_true(ov_ip_equal(&wu_sent(w, a, OV_WIRE_RESPONSE)->pin, &a->local));
+    wu_message(a, b, (uint8_t[]){0xee}, 1);
+    assert_true(ov_ip_equal(&wu_sent(w, a, OV_WIRE_DATA)->pin, &a->local));
+    assert_int_equal(wu_sent(w, b, OV_WIRE_DATA)->pin.family, 0); /* it knows of no address */
+
+    a->local = ours[0].ep.ip;
+    wu_message(b, a, (uint8_t[]){0xee}, 1);
+    wu_message(a, b, (uint8_t[]){0xee}, 1);
+    assert_true(ov_ip_equal(&wu_sent(w, a, OV_WIRE_DATA)->pin, &a->local));
+
+    struct ov_peer *p = wu_peer(a, b);
+    ov_node_set_locals(a->n, &ours[0], 1, w->now); /* another one goes: this stays */
+    assert_true(ov_ip_equal(&p->paths->p[p->paths->active].local, &a->local));
+    ov_node_set_locals(a->n, &ours[1], 1, w->now);
+    assert_int_equal(p->paths->p[p->paths->active].local.family, 0);
+    wu_free(w);
+}
+
+/* Forged or repeated packets teach it nothing. */
+static void test_learns_of_none_but_the_peer(void **state)
+{
+    struct wu *w = wu_new(71);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    uint8_t copy[256];
+
+    (void)state;
+    a->local = (struct ov_ip){4, {198, 51, 100, 1}};
+    wu_connect(b, a);
+    wu_message(b, a, (uint8_t[]){0xee}, 1);
+    const struct ov_path *path = &wu_peer(a, b)->paths->p[wu_peer(a, b)->paths->active];
+    const struct wu_packet *data = wu_sent(w, b, OV_WIRE_DATA);
+    struct ov_ip learned = a->local;
+    assert_true(ov_ip_equal(&path->local, &learned));
+    assert_true(data->len <= sizeof copy);
+    memcpy(copy, data->data, data->len);
+    a->local = (struct ov_ip){4, {198, 51, 100, 66}};
+    wu_inject(a, &b->ep, copy, data->len);
+    copy[8] ^= 0x40;
+    wu_inject(a, &b->ep, copy, data->len);
+    assert_int_equal(wu_drops(a, REPLAY) + wu_drops(a, AUTH), 2);
+    assert_true(ov_ip_equal(&path->local, &learned));
+    wu_free(w);
+}
+
 /* ---- silence ---- */
 
 struct silence {
@@ -294,9 +351,13 @@ static void test_doubt_cover_dead(void **state)
     s.p->keepalive_next = s.w->now + 15 * OV_SEC;
     wu_log_clear(s.w);
     ov_time began = s.w->now;
+    struct ov_path *path = &s.p->paths->p[s.p->paths->active];
+    path->local = (struct ov_ip){4, {198, 51, 100, 1}};
     send_frame(s.a, s.p);
+    assert_int_equal(wu_sent(s.w, s.a, OV_WIRE_DATA)->pin.family, 4);
     assert_true(wu_until(s.w, probed, &s, 10 * OV_SEC));
     assert_int_equal(s.w->now - began, OV_PATH_DOUBT);
+    assert_int_equal(wu_sent(s.w, s.a, OV_WIRE_DATA)->pin.family, 0); /* as the host routes now */
     assert_null(wu_sent(s.w, s.a, OV_WIRE_RELAY));
     /* Frames sent now go both ways, and arrive. */
     assert_true(wu_until(s.w, relayed, &s, 10 * OV_SEC));
@@ -607,6 +668,8 @@ int main(void)
         cmocka_unit_test(test_long_dead_root),
         cmocka_unit_test(test_crossing_handshakes),
         cmocka_unit_test(test_answer_from_elsewhere),
+        cmocka_unit_test(test_learns_its_own_address),
+        cmocka_unit_test(test_learns_of_none_but_the_peer),
         cmocka_unit_test(test_doubt_cover_dead),
         cmocka_unit_test(test_doubt_ends),
         cmocka_unit_test(test_unheard_leads_to_handshake),

@@ -238,14 +238,18 @@ static void test_named(void **state)
     (void)state;
     ov_netid id = wu_network(w, c);
     w->net.config.nroots = 2;
+    const struct ov_endpoint elsewhere = wu_endpoint(99, 4793);
     w->net.config.roots[0] =
-        (struct ov_net_root){.id = c->id.pub, .nendpoints = 1, .endpoints = {c->ep}};
+        (struct ov_net_root){.id = c->id.pub, .nendpoints = 2, .endpoints = {c->ep, elsewhere}};
     w->net.config.roots[1] =
         (struct ov_net_root){.id = second->id.pub, .nendpoints = 1, .endpoints = {second->ep}};
     wu_root(n, c);
     wu_join(n);
     wu_run(w, 5 * OV_SEC);
     assert_int_equal(known(n), 2);
+    /* One that was known already, by a name that led to one place, may be reached at two. */
+    assert_int_equal(wu_peer(n, c)->nhints, 2);
+    assert_true(ov_endpoint_equal(&wu_peer(n, c)->hints[1], &elsewhere));
     /* The user drops one that the network names too: it stays for the network. */
     ov_node_remove_root(n->n, "root0.example", w->now);
     assert_int_equal(known(n), 2);

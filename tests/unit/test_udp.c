@@ -14,6 +14,7 @@ struct sink {
     size_t bytes, datagrams, callbacks;
     size_t sizes[4096];
     struct ov_endpoint from;
+    struct ov_ip to;
     bool close_at_once;
 };
 
@@ -50,6 +51,7 @@ static void on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *
         s->sizes[s->datagrams++] = v[i].len;
         s->bytes += v[i].len;
         s->from = v[i].from;
+        s->to = v[i].to;
     }
     if (s->close_at_once)
         ov_udp_close(u);
@@ -119,8 +121,8 @@ static void single(int family)
     struct fixture f;
 
     start(&f, family);
-    ov_udp_send(f.a, &f.to_b, 0, (const uint8_t *)"hello", 5, 0);
-    ov_udp_send(f.a, &f.to_b, 0, (const uint8_t *)"", 0, 0); /* nothing */
+    ov_udp_send(f.a, NULL, &f.to_b, 0, (const uint8_t *)"hello", 5, 0);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, (const uint8_t *)"", 0, 0); /* nothing */
     ov_udp_flush(f.a);
     ov_udp_flush(f.a); /* nothing twice */
     expect_train(&f, (const uint8_t *)"hello", 5, 5);
@@ -153,7 +155,7 @@ static void test_trains(void **state)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             struct fixture f;
             start(&f, family);
-            ov_udp_send(f.a, &f.to_b, 0, pattern(), cases[i].len, cases[i].segment);
+            ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), cases[i].len, cases[i].segment);
             ov_udp_flush(f.a);
             expect_train(&f, pattern(), cases[i].len, cases[i].segment);
             no_drops(f.a);
@@ -173,7 +175,7 @@ static void test_batch(void **state)
         struct fixture f;
         start(&f, family);
         for (size_t i = 0; i < 1000; i++) {
-            ov_udp_send(f.a, &f.to_b, 0, p + i * 100, 100, 0);
+            ov_udp_send(f.a, NULL, &f.to_b, 0, p + i * 100, 100, 0);
             if (i % 150 == 149) { /* more than a batch, less than small socket buffers */
                 ov_udp_flush(f.a);
                 assert_true(edge_wait(&f.loop, &f.at_b.datagrams, i + 1));
@@ -194,9 +196,9 @@ static void test_many_joined(void **state)
 
     (void)state;
     start(&f, 4);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 7, 0); /* so that a train crosses the border */
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 7, 0); /* so that a train crosses the border */
     for (size_t i = 0; i < 8; i++)
-        ov_udp_send(f.a, &f.to_b, 0, pattern() + 7 + i * 448, 448, 7);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern() + 7 + i * 448, 448, 7);
     ov_udp_flush(f.a);
     expect_train(&f, pattern(), 7 * 513, 7);
     assert_true(f.at_b.callbacks >= 3);
@@ -257,10 +259,10 @@ static void test_ttl(void **state)
         struct ov_endpoint to;
         start(&f, family);
         int fd = plain_socket(family, &to);
-        ov_udp_send(f.a, &to, 0, pattern(), 10, 0);
-        ov_udp_send(f.a, &to, 3, pattern(), 20, 0);
-        ov_udp_send(f.a, &to, 5, pattern(), 2500, 1000); /* a train has it in each datagram */
-        ov_udp_send(f.a, &to, 0, pattern(), 30, 0);
+        ov_udp_send(f.a, NULL, &to, 0, pattern(), 10, 0);
+        ov_udp_send(f.a, NULL, &to, 3, pattern(), 20, 0);
+        ov_udp_send(f.a, NULL, &to, 5, pattern(), 2500, 1000); /* a train has it in each datagram */
+        ov_udp_send(f.a, NULL, &to, 0, pattern(), 30, 0);
         ov_udp_flush(f.a);
         assert_int_equal(receive(fd, buf, sizeof buf, &fallback), 10);
         assert_true(fallback > 5);
@@ -287,11 +289,11 @@ static void test_oversize(void **state)
     for (int family = 4; family <= 6; family += 2) {
         struct fixture f;
         start(&f, family);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 70000, 0);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), OV_UDP_DATAGRAM_MAX + 1, 0);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 3 * (OV_UDP_DATAGRAM_MAX + 1),
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 70000, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), OV_UDP_DATAGRAM_MAX + 1, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 3 * (OV_UDP_DATAGRAM_MAX + 1),
                     OV_UDP_DATAGRAM_MAX + 1);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), OV_UDP_DATAGRAM_MAX, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), OV_UDP_DATAGRAM_MAX, 0);
         ov_udp_flush(f.a);
         expect_train(&f, pattern(), OV_UDP_DATAGRAM_MAX, OV_UDP_DATAGRAM_MAX);
         ov_udp_stats(f.a, &s);
@@ -311,9 +313,9 @@ static void test_bad_destinations(void **state)
 
     (void)state;
     start(&f, 4);
-    ov_udp_send(f.a, &six, 0, pattern(), 10, 0);
-    ov_udp_send(f.a, &no_port, 0, pattern(), 30, 10);
-    ov_udp_send(f.a, &none, 0, pattern(), 10, 0);
+    ov_udp_send(f.a, NULL, &six, 0, pattern(), 10, 0);
+    ov_udp_send(f.a, NULL, &no_port, 0, pattern(), 30, 10);
+    ov_udp_send(f.a, NULL, &none, 0, pattern(), 10, 0);
     ov_udp_flush(f.a);
     ov_udp_stats(f.a, &s);
     assert_int_equal(s.send_errors, 5);
@@ -330,11 +332,11 @@ static void test_refused(void **state)
         start(&f, family);
         close(plain_socket(family, &closed));
         for (int i = 0; i < 20; i++) {
-            ov_udp_send(f.a, &closed, 0, pattern(), 10, 0);
+            ov_udp_send(f.a, NULL, &closed, 0, pattern(), 10, 0);
             ov_udp_flush(f.a);
             uv_run(&f.loop, UV_RUN_NOWAIT);
         }
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 77, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 77, 0);
         ov_udp_flush(f.a);
         expect_train(&f, pattern(), 77, 77);
         no_drops(f.a);
@@ -367,9 +369,9 @@ static void test_gso_refused(void **state)
     assert_int_equal(
         setsockopt(find_descriptor(ov_udp_port(f.a)), SOL_SOCKET, SO_NO_CHECK, &one, sizeof one),
         0);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 500, 500);
-    ov_udp_send(f.a, &f.to_b, 0, pattern() + 500, 40000, 500);
-    ov_udp_send(f.a, &f.to_b, 9, pattern() + 40500, 1200, 500);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 500, 500);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern() + 500, 40000, 500);
+    ov_udp_send(f.a, NULL, &f.to_b, 9, pattern() + 40500, 1200, 500);
     ov_udp_flush(f.a);
     expect_train(&f, pattern(), 41700, 500);
     no_drops(f.a);
@@ -391,7 +393,7 @@ static void test_port_in_use(void **state)
         ov_udp_close(f.b); /* free at once, before the loop runs */
         assert_int_equal(ov_udp_open(&f.loop, &f.to_b, on_packets, &f.at_b, &f.b, why), OV_OK);
         assert_int_equal(ov_udp_port(f.b), f.to_b.port);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 9, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 9, 0);
         ov_udp_flush(f.a);
         expect_train(&f, pattern(), 9, 9);
         stop(&f);
@@ -410,7 +412,7 @@ static void test_both_families(void **state)
     start(&f, 4);
     any.port = ov_udp_port(f.b);
     assert_int_equal(ov_udp_open(&f.loop, &any, unexpected, NULL, &u, why), OV_OK);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 9, 0);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 9, 0);
     ov_udp_flush(f.a);
     expect_train(&f, pattern(), 9, 9);
     ov_udp_close(u);
@@ -440,13 +442,13 @@ static void test_close_while_pending(void **state)
 
     (void)state;
     start(&f, 4);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 5000, 100);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 5000, 100);
     ov_udp_flush(f.a);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 5000, 100);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 5000, 100);
     ov_udp_close(f.b);
     ov_udp_close(f.b);
     ov_udp_close(f.a);
-    ov_udp_send(f.a, &f.to_b, 0, pattern(), 100, 0);
+    ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 100, 0);
     ov_udp_flush(f.a);
     ov_udp_close(NULL);
     stop(&f);
@@ -462,9 +464,9 @@ static void test_close_in_callback(void **state)
     start(&f, 4);
     f.at_b.close_at_once = true;
     for (int i = 0; i < 100; i++)
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 100, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 100, 0);
     for (int i = 0; i < 8; i++) /* joined, 512 datagrams: more than one callback */
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 64 * 10, 10);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 64 * 10, 10);
     ov_udp_flush(f.a);
     assert_true(edge_wait(&f.loop, &f.at_b.callbacks, 1));
     assert_int_equal(f.at_b.callbacks, 1);
@@ -487,9 +489,9 @@ static void test_never_fragmented(void **state)
         struct fixture f;
         size_t fits = family == 4 ? 1472 : 1452;
         start(&f, family);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), fits + 1, 0);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 3 * (fits + 1), fits + 1);
-        ov_udp_send(f.a, &f.to_b, 0, pattern(), 3 * fits, fits);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), fits + 1, 0);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 3 * (fits + 1), fits + 1);
+        ov_udp_send(f.a, NULL, &f.to_b, 0, pattern(), 3 * fits, fits);
         ov_udp_flush(f.a);
         expect_train(&f, pattern(), 3 * fits, fits);
         ov_udp_stats(f.a, &s);
@@ -497,6 +499,78 @@ static void test_never_fragmented(void **state)
         assert_int_equal(s.send_dropped + s.send_errors, 0);
         stop(&f);
     }
+}
+
+static struct ov_ip ip_of(const char *text)
+{
+    struct ov_ip ip;
+
+    assert_int_equal(ov_ip_parse(text, &ip), OV_OK);
+    return ip;
+}
+
+/* A host with several addresses answers from the one that was asked, in trains and single ones; an
+ * address that is not its own any more stops nothing. */
+static void answers_from_where_it_was_asked(int family, const char *second, const char *gone)
+{
+    struct fixture f;
+    struct sink at_many = {.data = malloc(BIG)};
+    struct ov_endpoint any = {.ip = {.family = (uint8_t)family}}, to_many;
+    struct ov_ip foreign = ip_of(gone), wrong = ip_of(family == 4 ? "::1" : "127.0.0.1");
+    struct ov_udp *many;
+    struct ov_udp_stats s;
+    char why[256];
+
+    start(&f, family);
+    assert_int_equal(ov_udp_open(&f.loop, &any, on_packets, &at_many, &many, why), OV_OK);
+    to_many = (struct ov_endpoint){.ip = ip_of(second), .port = ov_udp_port(many)};
+    ov_udp_send(f.b, NULL, &to_many, 0, pattern(), 2500, 1000);
+    ov_udp_flush(f.b);
+    assert_true(edge_wait(&f.loop, &at_many.datagrams, 3));
+    assert_true(ov_endpoint_equal(&at_many.from, &f.to_b));
+    assert_true(ov_ip_equal(&at_many.to, &to_many.ip));
+
+    ov_udp_send(many, &at_many.to, &f.to_b, 0, pattern(), 10, 0);
+    ov_udp_flush(many);
+    assert_true(edge_wait(&f.loop, &f.at_b.datagrams, 1));
+    assert_true(ov_endpoint_equal(&f.at_b.from, &to_many));
+    assert_int_equal(f.at_b.to.family, 0); /* bound to one address: nothing to tell */
+    ov_udp_send(many, &at_many.to, &f.to_b, 7, pattern(), 2500, 1000);
+    ov_udp_flush(many);
+    assert_true(edge_wait(&f.loop, &f.at_b.datagrams, 4));
+    assert_true(ov_endpoint_equal(&f.at_b.from, &to_many));
+    no_drops(many);
+
+    ov_udp_send(many, &foreign, &f.to_b, 0, pattern(), 10, 0);
+    ov_udp_send(many, &foreign, &f.to_b, 7, pattern(), 2500, 1000);
+    ov_udp_send(many, &wrong, &f.to_b, 0, pattern(), 10, 0); /* the other family's: no pin */
+    ov_udp_flush(many);
+    assert_true(edge_wait(&f.loop, &f.at_b.datagrams, 9));
+    to_many.ip = f.to_b.ip; /* as the host routes */
+    assert_true(ov_endpoint_equal(&f.at_b.from, &to_many));
+    ov_udp_stats(many, &s);
+    assert_int_equal(s.send_unpinned, 2);
+    assert_int_equal(s.send_dropped + s.send_errors + s.send_too_large, 0);
+    ov_udp_close(many);
+    stop(&f);
+    free(at_many.data);
+}
+
+static void test_several_addresses(void **state)
+{
+    (void)state;
+    answers_from_where_it_was_asked(4, "127.0.0.2", "192.0.2.99");
+}
+
+static void test_several_addresses6(void **state)
+{
+    (void)state;
+    if (!edge_netns()) {
+        fprintf(stderr, "SKIPPED test_several_addresses6: needs root, or user namespaces\n");
+        skip();
+    }
+    assert_true(edge_sh("ip -6 addr add fd00::2/128 dev lo"));
+    answers_from_where_it_was_asked(6, "fd00::2", "2001:db8::99");
 }
 
 int main(void)
@@ -516,7 +590,9 @@ int main(void)
         cmocka_unit_test(test_bad_bind),
         cmocka_unit_test(test_close_while_pending),
         cmocka_unit_test(test_close_in_callback),
-        cmocka_unit_test(test_never_fragmented), /* last: it changes the namespace */
+        cmocka_unit_test(test_several_addresses),
+        cmocka_unit_test(test_several_addresses6), /* these two last: they change the namespace */
+        cmocka_unit_test(test_never_fragmented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

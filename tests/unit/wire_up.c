@@ -178,8 +178,13 @@ static void post(struct wu_node *n, const struct ov_out_datagrams *d, const uint
     struct wu_packet *p = calloc(1, sizeof *p + len);
 
     assert(p && len > 0 && len <= OV_DATAGRAM_MAX && d->socket == 0);
-    *p = (struct wu_packet){
-        .at = w->now + w->delay, .src = n, .from = n->ep, .to = d->to, .ttl = d->ttl, .len = len};
+    *p = (struct wu_packet){.at = w->now + w->delay,
+                            .src = n,
+                            .from = n->ep,
+                            .to = d->to,
+                            .pin = d->from,
+                            .ttl = d->ttl,
+                            .len = len};
     memcpy(p->data, data, len);
     if (w->nlog < WU_LOG_MAX)
         w->log[w->nlog++] = copy(p);
@@ -301,7 +306,7 @@ void wu_inject(struct wu_node *n, const struct ov_endpoint *from, const void *da
 
     assert(buf);
     memcpy(buf, data, len);
-    ov_node_datagrams(n->n, &(struct ov_datagram){0, *from, buf, len}, 1, n->w->now);
+    ov_node_datagrams(n->n, &(struct ov_datagram){0, *from, buf, len, n->local}, 1, n->w->now);
     wu_drain(n);
     free(buf);
 }

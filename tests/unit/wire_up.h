@@ -42,6 +42,7 @@ struct wu_node {
     struct ov_node *n;   /* NULL: crashed */
     struct ov_engine *e; /* n's */
     struct ov_endpoint ep;
+    struct ov_ip local; /* where its datagrams came to, as it is told; family 0: it is not */
     ov_addr addr;
     struct ov_identity_secret id;
     struct ov_node_config cfg;
@@ -62,6 +63,7 @@ struct wu_packet {
     ov_time at;
     struct wu_node *src;
     struct ov_endpoint from, to;
+    struct ov_ip pin; /* the address it was told to leave from; family 0: none */
     uint8_t ttl;
     size_t len;
     uint8_t data[];
