@@ -69,20 +69,20 @@ static void get_net(struct ov_api_call *c)
         ov_api_reply(c, 200, ov_json_of_net(c->d, &n));
 }
 
-/* Apply {"set": {key: text}} in order; false: answered with an error. `set_one` has the
- * controller's errors. */
-static bool apply_set(struct ov_api_call *c,
-                      int (*set_one)(struct ov_api_call *c, const char *key, const char *value,
-                                     char why[OV_WHY_MAX]))
+#define SETTINGS_MAX 32 /* more than there are */
+
+/* Read {"set": {key: text}} in order; *n is 0 when there is none. False: answered with an error. */
+static bool read_set(struct ov_api_call *c, struct ov_setting v[SETTINGS_MAX], size_t *n)
 {
     const json_t *set = json_object_get(c->body, "set");
     const char *key;
     json_t *value;
-    char why[OV_WHY_MAX];
+    *n = 0;
     if (set == NULL)
         return true;
-    if (!json_is_object(set)) {
-        ov_api_error(c, 400, "bad_request", NULL, "\"set\" must be an object of texts");
+    if (!json_is_object(set) || json_object_size(set) > SETTINGS_MAX) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"set\" must be an object of at most %d texts",
+                     SETTINGS_MAX);
         return false;
     }
     json_object_foreach((json_t *)set, key, value)
@@ -91,18 +91,25 @@ static bool apply_set(struct ov_api_call *c,
             ov_api_error(c, 400, "bad_request", NULL, "the value of \"%.40s\" must be text", key);
             return false;
         }
-        int err = set_one(c, key, json_string_value(value), why);
-        if (err != OV_OK) {
-            ov_api_failed(c, err, why, NULL);
-            return false;
-        }
+        v[(*n)++] = (struct ov_setting){key, json_string_value(value)};
     }
     return true;
 }
 
-static int set_net(struct ov_api_call *c, const char *key, const char *value, char why[OV_WHY_MAX])
+/* All of "set", or nothing of it. False: answered with an error. */
+static bool set_net(struct ov_api_call *c)
 {
-    return ov_controller_net_set(controller(c), c->args[0], key, value, ov_daemon_wall(), why);
+    struct ov_setting v[SETTINGS_MAX];
+    char why[OV_WHY_MAX];
+    size_t n;
+    if (!read_set(c, v, &n))
+        return false;
+    if (n == 0)
+        return true;
+    int err = ov_controller_net_change(controller(c), c->args[0], v, n, ov_daemon_wall(), why);
+    if (err != OV_OK)
+        ov_api_failed(c, err, why, NULL);
+    return err == OV_OK;
 }
 
 static void post_net(struct ov_api_call *c)
@@ -123,7 +130,7 @@ static void post_net(struct ov_api_call *c)
         return;
     }
     c->args[0] = ov_netid_format(n.netid, netid);
-    if (!apply_set(c, set_net)) {
+    if (!set_net(c)) {
         /* Nothing half made stays; the error of the setting is the answer. */
         (void)!ov_controller_net_delete(controller(c), netid, ov_daemon_wall(), why);
         return;
@@ -140,7 +147,7 @@ static void patch_net(struct ov_api_call *c)
     if (!ov_api_keys(c, KEYS) || !named_net(c, &n))
         return;
     c->args[0] = ov_netid_format(n.netid, netid); /* its name may be what is set */
-    if (apply_set(c, set_net) && named_net(c, &n))
+    if (set_net(c) && named_net(c, &n))
         ov_api_reply(c, 200, ov_json_of_net(c->d, &n));
 }
 
@@ -220,11 +227,21 @@ static void get_member(struct ov_api_call *c)
         ov_api_reply(c, 200, ov_json_of_member(c->d, &m));
 }
 
-static int set_member(struct ov_api_call *c, const char *key, const char *value,
-                      char why[OV_WHY_MAX])
+/* "set", in order up to the first that fails. False: answered with an error. */
+static bool set_member(struct ov_api_call *c)
 {
-    return ov_controller_member_set(controller(c), c->args[0], c->args[1], key, value,
-                                    ov_daemon_wall(), why);
+    struct ov_setting v[SETTINGS_MAX];
+    char why[OV_WHY_MAX];
+    size_t n;
+    int err = OV_OK;
+    if (!read_set(c, v, &n))
+        return false;
+    for (size_t i = 0; err == OV_OK && i < n; i++)
+        err = ov_controller_member_set(controller(c), c->args[0], c->args[1], v[i].key, v[i].value,
+                                       ov_daemon_wall(), why);
+    if (err != OV_OK)
+        ov_api_failed(c, err, why, NULL);
+    return err == OV_OK;
 }
 
 /* {"state"} and {"name"}; false: answered with an error. */
@@ -282,7 +299,7 @@ static void patch_member(struct ov_api_call *c)
         return;
     c->args[0] = ov_netid_format(n.netid, netid);
     c->args[1] = ov_addr_format(m.id.addr, addr); /* its name may be what changes */
-    if (change_member(c, state, name) && apply_set(c, set_member) && named_member(c, &n, &m))
+    if (change_member(c, state, name) && set_member(c) && named_member(c, &n, &m))
         ov_api_reply(c, 200, ov_json_of_member(c->d, &m));
 }
 

@@ -48,10 +48,17 @@ OV_CHECK int ov_controller_net_create(struct ov_controller *c, const char *name,
 /* `which` is a name or a netid, everywhere below. OV_ENOENT. */
 OV_CHECK int ov_controller_net_find(struct ov_controller *c, const char *which,
                                     struct ov_net_record *out, char why[256]);
-/* Change one setting by name and text value; keys: name, note, mtu, pool (comma-separated
- * prefixes), ip6 (on|off), check-ip (on|off), broadcast (on|off), open (on|off), window (seconds),
- * multicast-limit, routes ("10.0.0.0/8 via 10.147.17.1, ..."), dns ("domain ip,ip"). Bumps the
- * revision and pushes. */
+/* One setting by name and text value. */
+struct ov_setting {
+    const char *key, *value;
+};
+/* Change settings, all of them in one transaction or, when one is refused, none; keys: name, note,
+ * mtu, pool (comma-separated prefixes), ip6 (on|off), check-ip (on|off), broadcast (on|off), open
+ * (on|off), window (seconds), multicast-limit, routes ("10.0.0.0/8 via 10.147.17.1, ..."), dns
+ * ("domain ip,ip"). Bumps the revision and pushes, once. */
+OV_CHECK int ov_controller_net_change(struct ov_controller *c, const char *which,
+                                      const struct ov_setting *v, size_t n, ov_wall now,
+                                      char why[256]);
 OV_CHECK int ov_controller_net_set(struct ov_controller *c, const char *which, const char *key,
                                    const char *value, ov_wall now, char why[256]);
 /* Its members are told OV_NET_NOT_FOUND. */

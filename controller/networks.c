@@ -140,18 +140,22 @@ static int check_capacity(struct ov_controller *c, const struct ov_net_record *n
     return OV_OK;
 }
 
-int ov_controller_net_set(struct ov_controller *c, const char *which, const char *key,
-                          const char *value, ov_wall now, char why[256])
+int ov_controller_net_change(struct ov_controller *c, const char *which, const struct ov_setting *v,
+                             size_t count, ov_wall now, char why[256])
 {
     struct ov_net_record n;
+    bool told = false, pools = false;
     int r = ov_controller_net_find(c, which, &n, why);
-    if (r == OV_OK)
-        r = ov_settings_net(&n, key, value, why);
-    if (r == OV_OK && strcmp(key, "pool") == 0)
+    for (size_t i = 0; r == OV_OK && i < count; i++) {
+        r = ov_settings_net(&n, v[i].key, v[i].value, why);
+        pools |= strcmp(v[i].key, "pool") == 0;
+        /* members see the others */
+        told |= strcmp(v[i].key, "note") != 0 && strcmp(v[i].key, "open") != 0;
+    }
+    if (r == OV_OK && pools)
         r = check_capacity(c, &n, why);
     if (r != OV_OK)
         return r;
-    bool told = strcmp(key, "note") != 0 && strcmp(key, "open") != 0; /* members see the others */
     n.revision += told;
     r = c->store->ops->net_put(c->store, &n);
     if (r == OV_EEXIST)
@@ -163,6 +167,12 @@ int ov_controller_net_set(struct ov_controller *c, const char *which, const char
         ov_engine_push(c, &n, now);
     }
     return OV_OK;
+}
+
+int ov_controller_net_set(struct ov_controller *c, const char *which, const char *key,
+                          const char *value, ov_wall now, char why[256])
+{
+    return ov_controller_net_change(c, which, &(struct ov_setting){key, value}, 1, now, why);
 }
 
 int ov_controller_net_delete(struct ov_controller *c, const char *which, ov_wall now, char why[256])

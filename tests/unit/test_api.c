@@ -347,6 +347,27 @@ static void own_network(void **state)
     assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1400);
     json_decref(o);
 
+    /* All, or nothing: the good ones before a bad one do not stay. */
+    refused("PATCH", NETS "/dorm",
+            "{\"set\":{\"mtu\":\"1500\",\"note\":\"new\",\"window\":\"never\"}}", 400,
+            "bad_request", "window");
+    assert_int_equal(ask("GET", NETS "/dorm", NULL, false, &o), 200);
+    assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1400);
+    assert_string_equal(text_of(o, "note"), "ours");
+    json_int_t revision = json_integer_value(json_object_get(o, "revision"));
+    json_decref(o);
+    assert_int_equal(ask("PATCH", NETS "/dorm",
+                         "{\"set\":{\"mtu\":\"1500\",\"note\":\"new\",\"broadcast\":\"off\"}}",
+                         false, &o),
+                     200);
+    assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1500);
+    assert_string_equal(text_of(o, "note"), "new");
+    assert_int_equal(json_integer_value(json_object_get(o, "revision")), revision + 1);
+    json_decref(o);
+    assert_int_equal(ask("PATCH", NETS "/dorm", "{\"set\":{}}", false, &o), 200);
+    assert_int_equal(json_integer_value(json_object_get(o, "revision")), revision + 1);
+    json_decref(o);
+
     /* The controller's own node joins it, and is admitted by its owner. */
     snprintf(body, sizeof(body), "{\"netid\":\"%s\"}", netid);
     assert_int_equal(ask("POST", "/v1/networks", body, false, NULL), 201);
@@ -368,7 +389,7 @@ static void own_network(void **state)
     assert_string_equal(text_of(o, "name"), "server");
     json_decref(o);
     o = wait_state(path, "ready");
-    assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1400);
+    assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1500);
     assert_true(json_array_size(json_object_get(o, "addresses")) >= 1);
     json_decref(o);
     device_of(path);

@@ -627,6 +627,40 @@ static void test_net_set_pushes(void **state)
     assert_int_equal(w->nsent, 0);
 }
 
+/* Several settings are one revision, told once; a refused one takes the others with it. */
+static void test_net_change_is_atomic(void **state)
+{
+    struct world *w = *state;
+    static const struct ov_setting good[] = {{"mtu", "1500"}, {"name", "home"}, {"note", "x"}},
+                                   bad[] = {{"mtu", "1600"}, {"name", "flat"}, {"mtu", "5"}},
+                                   taken[] = {{"mtu", "1600"}, {"name", "lan"}},
+                                   small[] = {{"mtu", "1600"}, {"pool", "10.9.0.0/30"}};
+    struct ov_net_record before, after;
+    set(w, "open", "on");
+    for (unsigned i = 1; i <= 3; i++)
+        ask(w, i, "pc", NULL);
+    assert_int_equal(w->store->ops->net_get(w->store, w->net.netid, &before), OV_OK);
+    w->nsent = 0;
+    ok(w, ov_controller_net_change(w->c, "dorm", good, 3, w->now, w->why));
+    assert_int_equal(w->nsent, 3);
+    assert_int_equal(w->store->ops->net_get(w->store, w->net.netid, &after), OV_OK);
+    assert_int_equal(after.revision, before.revision + 1);
+    assert_int_equal(after.mtu, 1500);
+    assert_string_equal(after.name, "home");
+    assert_string_equal(after.note, "x");
+
+    struct ov_net_record other;
+    ok(w, ov_controller_net_create(w->c, "lan", &other, w->now, w->why));
+    before = after;
+    w->nsent = 0;
+    assert_int_equal(ov_controller_net_change(w->c, "home", bad, 3, w->now, w->why), OV_EINVAL);
+    assert_int_equal(ov_controller_net_change(w->c, "home", taken, 2, w->now, w->why), OV_EEXIST);
+    assert_int_equal(ov_controller_net_change(w->c, "home", small, 2, w->now, w->why), OV_EINVAL);
+    assert_int_equal(w->nsent, 0);
+    assert_int_equal(w->store->ops->net_get(w->store, w->net.netid, &after), OV_OK);
+    assert_memory_equal(&before, &after, sizeof before);
+}
+
 static void test_new_pool_renumbers(void **state)
 {
     struct world *w = *state;
@@ -959,6 +993,7 @@ int main(void)
         TEST(test_deauthorize),
         TEST(test_old_revocations_stay_home),
         TEST(test_net_set_pushes),
+        TEST(test_net_change_is_atomic),
         TEST(test_new_pool_renumbers),
         TEST(test_pool_exhausted),
         TEST(test_member_set),
