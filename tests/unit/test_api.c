@@ -304,7 +304,7 @@ static void device_of(const char *path)
     assert_memory_equal(device, "ovpn", 4);
     assert_int_not_equal(if_nametoindex(device), 0);
     assert_true(edge_sh("ip -4 addr show dev %s | grep -q 'inet 10\\.147\\.'", device));
-    assert_true(edge_sh("ip link show dev %s | grep -q 'mtu 1400'", device));
+    assert_true(edge_sh("ip link show dev %s | grep -q 'mtu 1500'", device));
     assert_true(edge_sh("ip link del %s", device));
     bool told = false;
     for (int i = 0; i < 100000 && !told; i++) {
