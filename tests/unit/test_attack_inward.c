@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t f[14 + 60 + 8];
+static uint8_t f[14 + 8 + 60 + 8];
 
 /* The same from a buffer of just that size, so that a sanitizer sees what is read beyond. */
 static bool source(size_t len, struct ov_endpoint *src)
@@ -72,8 +72,30 @@ static void ipv6(void **state)
     assert_false(source(sizeof(f), &src));
 }
 
+/* A VLAN on top of the device: its frames come tagged, once or twice. */
+static void tagged(void **state)
+{
+    struct ov_endpoint src;
+    (void)state;
+    memset(f, 0, sizeof(f));
+    memcpy(f + 12, "\x81\x00\x00\x07\x08\x00\x45", 7);
+    f[18 + 9] = 17;
+    f[18 + 12] = 10;
+    memcpy(f + 18 + 20, "\x12\x34", 2);
+    only_from(18 + 20 + 8, 4, 10);
+    memset(f, 0, sizeof(f));
+    memcpy(f + 12, "\x88\xa8\x00\x07\x81\x00\x00\x08\x86\xdd\x60", 11);
+    f[22 + 6] = 17;
+    f[22 + 8] = 0xfd;
+    memcpy(f + 22 + 40, "\x12\x34", 2);
+    only_from(22 + 40 + 8, 6, 0xfd);
+    memcpy(f + 12, "\x81\x00\x00\x07\x08\x06", 6);
+    assert_false(source(sizeof(f), &src));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ipv4), cmocka_unit_test(ipv6)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ipv4), cmocka_unit_test(ipv6),
+                                       cmocka_unit_test(tagged)};
     return cmocka_run_group_tests_name("attack_inward", tests, NULL, NULL);
 }
