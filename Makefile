@@ -3,6 +3,7 @@
 #   make                 build/ovpn; installs missing Debian packages first (packaging/deps)
 #   make check           everything: layers, purity, unit tests, simulation, fuzz corpora, network lab
 #   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
+#   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
@@ -19,6 +20,7 @@ endif
 JOBS      ?= $(shell nproc)
 PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30
+LOAD_MB   ?= 1000
 PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
@@ -60,6 +62,7 @@ FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
 FUZZ_EXTRA = controller/pools.c controller/settings.c \
              cli/config.c cli/text.c cli/file.c
 NET        = $(wildcard tests/net/[0-9]*.sh)
+NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
 SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) \
              bench/run $(wildcard bench/peers/*.sh)
@@ -108,6 +111,11 @@ $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 
+# What network tests need besides the shell and wire.py.
+$(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/flags.mk
+	@mkdir -p $(@D)
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $<
+
 # Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler.
 $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CLILIB) $(ARCHIVES)
 	@mkdir -p $(@D)
@@ -120,7 +128,7 @@ build-fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] controller/*.[ch])
 REPLAY = $(foreach f,$(FUZZ),'$f tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $f))')
 RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
-check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(BUILD)/test-deps
+check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
 	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET)
@@ -128,8 +136,10 @@ unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)
 	@$(RUN) $(SIM)
-net: $(BUILD)/ovpn $(BUILD)/test-deps
+net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) $(NET)
+check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
+	@LOAD_MB=$(LOAD_MB) $(RUN) --timeout 3600 --jobs 1 $(filter %-load.sh %-load-frames.sh,$(NET))
 layers:
 	@tests/layers
 purity: $(BUILD)/libcore.a
@@ -177,7 +187,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check unit sim net layers purity fuzz bench demo format lint install uninstall help clean
+.PHONY: all check check-load unit sim net layers purity fuzz bench demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:

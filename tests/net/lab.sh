@@ -195,8 +195,12 @@ core() {
 
 # Machines hang off the core by a veth of their own, with /32 routes: no two share a wire.
 attach() { # NAME IP..
+    ip link add "c-$1" netns core type veth peer name wan netns "$1"
+    plug "$@"
+}
+
+plug() { # NAME IP..: addresses and routes for the two ends of its line, which are there
     local name=$1 ip
-    ip link add "c-$name" netns core type veth peer name wan netns "$name"
     ip -n core addr add 192.0.2.1/32 dev "c-$name"
     ip -n core link set "c-$name" up
     ip -n "$name" link set wan up
