@@ -244,6 +244,7 @@ static int open_engine(struct ov_daemon *d, const struct ov_identity_secret *id,
         snprintf(why, OV_WHY_MAX, "the engine cannot start: %s", ov_strerror(err));
         return err;
     }
+    ov_state_prune_peers(d->state, OV_STATE_PEERS_MAX, OV_STATE_PEERS_AGE);
     ov_state_each(d->state, OV_PERSIST_STAMP, restore_one, d);
     ov_state_each(d->state, OV_PERSIST_PEER, restore_one, d);
     ov_state_each(d->state, OV_PERSIST_NETWORK, restore_one, d);

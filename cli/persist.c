@@ -19,6 +19,7 @@ struct ov_persist {
     uint64_t left_out;
     /* While `busy` these belong to the worker. */
     bool busy;
+    unsigned written; /* since old peers were last forgotten */
     uv_work_t work;
     struct item *writing;
     char why[OV_WHY_MAX]; /* of its last failure; empty: none */
@@ -39,6 +40,8 @@ int ov_persist_open(uv_loop_t *loop, const struct ov_state *state, const struct 
     return OV_OK;
 }
 
+#define PRUNE_EVERY 256 /* peers written; so many may there be above the limit */
+
 /* Write and free a whole list. */
 static void write_list(struct ov_persist *p, struct item **list)
 {
@@ -49,6 +52,10 @@ static void write_list(struct ov_persist *p, struct item **list)
         if (ov_state_put(p->state, OV_PERSIST_PEER, it->id, it->data, it->len, why) != OV_OK)
             memcpy(p->why, why, sizeof(p->why));
         free(it);
+        if (++p->written >= PRUNE_EVERY) {
+            ov_state_prune_peers(p->state, OV_STATE_PEERS_MAX, OV_STATE_PEERS_AGE);
+            p->written = 0;
+        }
     }
 }
 

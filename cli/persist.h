@@ -1,7 +1,8 @@
 /* persist: stores what the engine gives as OV_OUT_PERSIST.
  *
  * Stamps and networks are on the disk when put returns: the engine relies on it. Peers are many and
- * can be learnt again, so a thread of libuv's pool writes them, the newest version of each only. */
+ * can be learnt again, so a thread of libuv's pool writes them, the newest version of each only,
+ * and forgets those that were not met for long (state.h). */
 #ifndef OV_CLI_PERSIST_H
 #define OV_CLI_PERSIST_H
 

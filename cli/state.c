@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 struct ov_state {
@@ -214,6 +216,62 @@ void ov_state_each(const struct ov_state *s, enum ov_persist_kind kind,
     else
         load_dir(&e, "peers", ADDR_DIGITS);
     free(e.buf);
+}
+
+/* ---- forgetting peers ---- */
+
+struct aged {
+    time_t stored;
+    uint64_t id;
+};
+
+static int older(const void *a, const void *b)
+{
+    const struct aged *x = a, *y = b;
+    return (x->stored > y->stored) - (x->stored < y->stored);
+}
+
+/* All peers with their ages, oldest first; *v is the caller's to free. */
+static size_t list_peers(const struct ov_state *s, struct aged **v)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    size_t n = 0, room = 0;
+    uint64_t id;
+    struct stat st;
+    DIR *d = ov_path_join(path, s->dir, "peers", why) == OV_OK ? opendir(path) : NULL;
+    *v = NULL;
+    if (d == NULL)
+        return 0;
+    for (const struct dirent *f; (f = readdir(d)) != NULL;) {
+        if (!parse_id(f->d_name, ADDR_DIGITS, &id) ||
+            fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        if (n == room) {
+            struct aged *grown = realloc(*v, (room = room ? 2 * room : 256) * sizeof(**v));
+            if (grown == NULL)
+                break;
+            *v = grown;
+        }
+        (*v)[n++] = (struct aged){st.st_mtime, id};
+    }
+    closedir(d);
+    if (n > 0)
+        qsort(*v, n, sizeof(**v), older);
+    return n;
+}
+
+size_t ov_state_prune_peers(const struct ov_state *s, size_t max, int64_t max_age_s)
+{
+    struct aged *v;
+    size_t n = list_peers(s, &v), gone = 0;
+    char why[OV_WHY_MAX] = "";
+    time_t now = time(NULL);
+    for (size_t i = 0; i < n && (n - i > max || now - v[i].stored > max_age_s); i++)
+        gone += ov_state_put(s, OV_PERSIST_PEER, v[i].id, NULL, 0, why) == OV_OK;
+    if (why[0] != '\0')
+        ov_log(&s->log, OV_LOG_WARN, "an old peer is not forgotten: %s", why);
+    free(v);
+    return gone;
 }
 
 uint16_t ov_state_port(const struct ov_state *s)

@@ -239,6 +239,7 @@ void ov_peer_persist(struct ov_peer *p)
     ov_writer_u64(&w, ov_engine_wall(p->e));
     ov_writer_endpoint(&w, &ep);
     ov_persist(p->e, OV_PERSIST_PEER, p->id.addr, buf, w.len);
+    p->persisted = p->e->now;
 }
 
 int ov_peer_restore(struct ov_engine *e, ov_addr a, const void *data, size_t len)

@@ -49,10 +49,11 @@ struct ov_peer {
     struct ov_engine *e;
     struct ov_identity id;
     uint8_t caps;
-    bool relay;    /* we use it as a relay: one of our roots that offers it */
-    unsigned keep; /* how many want the connection kept */
-    bool remember; /* worth persisting */
-    bool claimed;  /* only a certificate says that this key has the address: not proven here */
+    bool relay;        /* we use it as a relay: one of our roots that offers it */
+    unsigned keep;     /* how many want the connection kept */
+    bool remember;     /* worth persisting */
+    ov_time persisted; /* last; 0: not since the start */
+    bool claimed;      /* only a certificate says that this key has the address: not proven here */
     struct ov_peer *keep_next;
 
     struct ov_session s;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PERSIST_AGAIN (86400 * OV_SEC)
+
 /* Wait for a session. The oldest gives way: fresh data matters more than stale. */
 static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
 {
@@ -297,6 +299,8 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     }
     if (p->paths->active < 0)
         ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
+    if (p->remember && (!p->persisted || e->now - p->persisted >= PERSIST_AGAIN))
+        ov_peer_persist(p); /* those long unheard of are forgotten one day */
     p->keepalive_next = e->now;
     ov_peer_wake(p, e->now);
     e->ops->session(e->ops_arg, p, fresh);

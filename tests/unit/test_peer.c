@@ -282,6 +282,29 @@ static void test_learns_of_none_but_the_peer(void **state)
     wu_free(w);
 }
 
+/* One that is met for months is stored anew each day, so that it does not look forgotten. */
+static void test_stored_again(void **state)
+{
+    struct wu *w = wu_new(72);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    const struct wu_stored *s;
+    uint8_t first[256];
+
+    (void)state;
+    wu_root(n, root);
+    wu_run(w, 60 * OV_SEC);
+    assert_non_null(s = wu_stored(n, OV_PERSIST_PEER, root->addr));
+    assert_true(s->len <= sizeof first);
+    memcpy(first, s->data, s->len);
+    wu_run(w, 20 * 3600 * OV_SEC);
+    assert_non_null(s = wu_stored(n, OV_PERSIST_PEER, root->addr));
+    assert_memory_equal(s->data, first, s->len);
+    wu_run(w, 5 * 3600 * OV_SEC);
+    assert_non_null(s = wu_stored(n, OV_PERSIST_PEER, root->addr));
+    assert_memory_not_equal(s->data, first, s->len);
+    wu_free(w);
+}
+
 /* ---- silence ---- */
 
 struct silence {
@@ -670,6 +693,7 @@ int main(void)
         cmocka_unit_test(test_answer_from_elsewhere),
         cmocka_unit_test(test_learns_its_own_address),
         cmocka_unit_test(test_learns_of_none_but_the_peer),
+        cmocka_unit_test(test_stored_again),
         cmocka_unit_test(test_doubt_cover_dead),
         cmocka_unit_test(test_doubt_ends),
         cmocka_unit_test(test_unheard_leads_to_handshake),

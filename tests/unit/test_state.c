@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <time.h>
 
 #include "tempdir.h"
 
@@ -266,6 +267,86 @@ static void conflicts_are_bounded(void **state)
     assert_int_equal(c.v[1].count, 1);
 }
 
+/* ---- forgetting peers ---- */
+
+static void store_peer(ov_addr a, time_t age)
+{
+    char path[TEMPDIR_MAX + 32];
+    struct timespec when[2] = {{.tv_sec = time(NULL) - age}, {.tv_sec = time(NULL) - age}};
+    snprintf(path, sizeof(path), "%s/peers/%010llx", dir, (unsigned long long)a);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(futimens(fd, when), 0);
+    close(fd);
+}
+
+static unsigned peers_left(void)
+{
+    struct seen s = {0};
+    ov_state_each(st, OV_PERSIST_PEER, see, &s);
+    return s.count;
+}
+
+static bool has_peer(ov_addr a)
+{
+    char path[TEMPDIR_MAX + 32];
+    snprintf(path, sizeof(path), "%s/peers/%010llx", dir, (unsigned long long)a);
+    return access(path, F_OK) == 0;
+}
+
+static void old_peers_are_forgotten(void **state)
+{
+    char path[TEMPDIR_MAX + 32];
+    (void)state;
+
+    assert_int_equal(ov_state_prune_peers(st, 0, 0), 0); /* none there */
+    store_peer(0x1000000001, 100 * 86400);
+    store_peer(0x1000000002, 91 * 86400);
+    store_peer(0x1000000003, 89 * 86400);
+    store_peer(0x1000000004, 0);
+    store_peer(0x1000000005, -86400); /* stored while the clock was wrong */
+    snprintf(path, sizeof(path), "%s/peers/notes", dir);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600); /* not ours: let alone */
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(ov_state_prune_peers(st, 100, 90 * 86400), 2);
+    assert_int_equal(peers_left(), 3);
+    assert_false(has_peer(0x1000000001) || has_peer(0x1000000002));
+    assert_int_equal(ov_state_prune_peers(st, 2, 90 * 86400), 1); /* too many: the oldest goes */
+    assert_false(has_peer(0x1000000003));
+    assert_true(has_peer(0x1000000004) && has_peer(0x1000000005));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(ov_state_prune_peers(st, 0, 90 * 86400), 2);
+    assert_int_equal(peers_left(), 0);
+    assert_int_equal(warnings, 0);
+}
+
+/* More are written than may stay. */
+static void peers_are_bounded(void **state)
+{
+    uv_loop_t loop;
+    struct ov_persist *p;
+    (void)state;
+
+    for (ov_addr a = 1; a <= OV_STATE_PEERS_MAX; a++)
+        store_peer(0x2000000000 + a, 1000000 - (time_t)a);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(ov_persist_open(&loop, st, &LOG, &p), OV_OK);
+    for (ov_addr a = 1; a <= 512; a++) {
+        ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 0x3000000000 + a,
+                                                   (const uint8_t *)"new", 3});
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_close(p);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_in_range(peers_left(), OV_STATE_PEERS_MAX, OV_STATE_PEERS_MAX + 255);
+    assert_false(has_peer(0x2000000001)); /* the oldest */
+    assert_true(has_peer(0x3000000001) && has_peer(0x3000000000 + 512));
+    assert_true(has_peer(0x2000000000 + OV_STATE_PEERS_MAX));
+    assert_int_equal(warnings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +359,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_permission_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(old_peers_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(peers_are_bounded, setup, teardown),
         cmocka_unit_test(pings_are_bounded),
         cmocka_unit_test(conflicts_are_bounded),
     };
