@@ -4,6 +4,7 @@
 #   make check           everything: layers, purity, unit tests, simulation, fuzz corpora, network lab
 #   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
+#   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
@@ -64,7 +65,7 @@ FUZZ_EXTRA = controller/pools.c controller/settings.c \
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) \
+SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
              bench/run $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
@@ -140,6 +141,8 @@ net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) $(NET)
 check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@LOAD_MB=$(LOAD_MB) $(RUN) --timeout 3600 --jobs 1 $(filter %-load.sh %-load-frames.sh,$(NET))
+check-nat: $(BUILD)/ovpn $(BUILD)/test-deps
+	@BUILD=$(BUILD) SAN=$(SAN) tests/nat/run $(ROWS)
 layers:
 	@tests/layers
 purity: $(BUILD)/libcore.a
@@ -187,7 +190,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check check-load unit sim net layers purity fuzz bench demo format lint install uninstall help clean
+.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -9,7 +9,7 @@
 #   site NAME IP..      a machine with public addresses on it
 #   router NAME IP LAN [NAT] [CGN]   a home: bridge "lan" with LAN.1/24 inside, "wan" outside
 #   host NAME ROUTER N  a machine at LAN.N on a router's LAN; again on another router: it moves there
-#   nat, forget, wanip, mtu, policy, v6   change a router
+#   nat, forget, wanip, mtu, policy, v6, igd   change a router
 #   node NAME [LINE..]  an identity, a state directory and a configuration; start, stop, crash, ov
 #   check, need, within, wait_for    results (TAP) and conditions; nothing ever sleeps for a fixed time
 set -u -o pipefail
@@ -260,31 +260,48 @@ sys_error = struct.unpack("=i", s.recv(99)[16:20])[0]
 assert sys_error in (0, -2), sys_error'
 }
 
-# nat ROUTER TYPE: how UDP is mapped and filtered (RFC 4787's words in brackets).
+# nat ROUTER TYPE[+open][+hair]: how UDP is mapped and filtered (RFC 4787's words in brackets).
 #   port      one mapping a socket, only those written to may answer  [EIM, APDF]
 #   keep      the same, and the port number stays                     [EIM, APDF]
 #   addr      other ports of those written to may answer              [EIM, ADF]
 #   fullcone  everybody may answer                                    [EIM, EIF]
 #   random    a random port for each destination: "symmetric"         [APDM, APDF]
+#   adm       a port for each address written to, none like another   [ADM, APDF]
+#   seq, dec  the next port up (down) for each destination            [APDM, APDF]
+#   block     as random, out of the 2048 ports that a provider gives  [APDM, APDF]
 #   none      no translation and no firewall
-# For addr and fullcone a map remembers who is behind each external port; inbound flows go through it.
+# open: what is sent to the router itself reaches it. hair: an external port can be used from inside, too
+# (port and keep only). Maps remember who is behind each external port, and which external port somebody
+# has; inbound flows of addr and fullcone, and those of a hairpin, go through them.
 nat() {
-    local router=$1 type=$2 map='masquerade to :20000-29999' key='' value='' learn='' dnat=''
-    local out='oifname "wan" meta l4proto udp'
+    local router=$1 type=${2%%+*} map='masquerade to :20000-29999' key='' value='' learn='' dnat='' hair=''
+    local out='oifname "wan" meta l4proto udp' ip input='iifname "wan" drop'
     on "$router" nft flush ruleset
     [ "$(on "$router" cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0)" = 0 ] || forget "$router"
+    ip=$(ip -n "$router" -j -4 addr show wan | jq -r '.[0].addr_info[0].local')
     case $type in
     none) return ;;
     keep) map=masquerade ;;
     random) map='masquerade fully-random' ;;
+    block) map='masquerade to :10240-12287 fully-random' ;;
+    adm) map='masquerade to :jhash ip saddr . udp sport . ip daddr mod 60000 seed 7 offset 1500' ;;
+    seq) map="snat $(nat_steps "$ip" 40000 1)" ;;
+    dec) map="snat $(nat_steps "$ip" 60000 -1)" ;;
     addr) key='inet_service . ipv4_addr' value='udp sport . ip daddr' dnat='udp dport . ip saddr' ;;
     fullcone) key='inet_service' value='udp sport' dnat='udp dport' ;;
     port) ;;
     *) echo "nat: no type $type" >&2 && exit 1 ;;
     esac
+    case $2+ in *+open+*) input='' ;; esac
+    case $2+ in *+hair+*) hair=$ip key=${key:-inet_service} value=${value:-udp sport} ;; esac
     if [ -n "$key" ]; then
         learn="map inside {
             type $key : ipv4_addr . inet_service
+            flags dynamic,timeout
+            size 65535
+        }
+        map outside {
+            type ipv4_addr . inet_service : ipv4_addr . inet_service
             flags dynamic,timeout
             size 65535
         }
@@ -292,8 +309,15 @@ nat() {
             type filter hook postrouting priority 300
             $out ct direction original update @inside { $value timeout 60s : ct original ip saddr . ct original proto-src }
             $out ct direction reply update @inside { $value timeout 60s : ct reply ip saddr . ct reply proto-src }
+            $out ct direction original update @outside { ct original ip saddr . ct original proto-src timeout 60s : ip saddr . udp sport }
         }"
-        dnat="iifname \"wan\" meta l4proto udp dnat ip to $dnat map @inside"
+        [ -z "$dnat" ] || dnat="iifname \"wan\" meta l4proto udp dnat ip to $dnat map @inside"
+    fi
+    if [ -n "$hair" ]; then
+        dnat="$dnat
+            iifname \"lan\" ip daddr $hair meta l4proto udp dnat ip to udp dport map @inside"
+        hair="iifname \"lan\" oifname \"lan\" ct status dnat snat ip to ip saddr . udp sport map @outside
+            iifname \"lan\" oifname \"lan\" ct status dnat snat ip to $hair"
     fi
     on "$router" nft -f - <<<"table ip nat {
         $learn
@@ -303,6 +327,7 @@ nat() {
         }
         chain post {
             type nat hook postrouting priority 100
+            $hair
             $out $map
             oifname \"wan\" masquerade
         }
@@ -313,7 +338,7 @@ nat() {
             type filter hook input priority 0
             meta l4proto 58 accept
             iifname \"wan\" ct state established,related accept
-            iifname \"wan\" drop
+            $input
         }
         chain forward {
             type filter hook forward priority 0
@@ -324,6 +349,12 @@ nat() {
     }" || exit 1
 }
 
+nat_steps() { # IP FIRST STEP: one after the other. (masquerade to :numgen counts in the wrong byte order.)
+    echo "ip addr . port to numgen inc mod 2000 map {"
+    seq "$2" "$3" $(($2 + 1999 * $3)) | awk -v ip="$1" '{ print NR - 1 ": " ip " . " $1 "," }'
+    echo "}"
+}
+
 policy() { # ROUTER RULES: more filtering of what it forwards; "" takes it away
     on "$1" nft "add table inet rules; delete table inet rules"
     [ -z "$2" ] || on "$1" nft -f - <<<"table inet rules {
@@ -332,6 +363,37 @@ policy() { # ROUTER RULES: more filtering of what it forwards; "" takes it away
             $2
         }
     }"
+}
+
+igd() { # ROUTER: it opens ports for those who ask: UPnP, NAT-PMP and PCP (its WAN address must look public)
+    local dir=$LAB/igd-$1
+    mkdir -p "$dir"
+    on "$1" nft -f - <<<"table inet igd {
+        chain forward {
+            type filter hook forward priority -1
+            jump opened
+        }
+        chain opened {
+        }
+        chain prerouting {
+            type nat hook prerouting priority -101
+            jump mapped
+        }
+        chain mapped {
+        }
+        chain postrouting {
+            type nat hook postrouting priority 99
+            jump leaving
+        }
+        chain leaving {
+        }
+    }" || exit 1
+    printf '%s\n' ext_ifname=wan listening_ip=lan enable_upnp=yes enable_natpmp=yes http_port=5000 \
+        system_uptime=yes secure_mode=yes upnp_table_name=igd upnp_nat_table_name=igd \
+        upnp_forward_chain=opened upnp_nat_chain=mapped upnp_nat_postrouting_chain=leaving \
+        "lease_file=$dir/leases" uuid=6f766e70-0000-4000-8000-000000000001 >"$dir/conf"
+    spawn "$1" miniupnpd -d -f "$dir/conf" -P "$dir/pid" >"$LOG/igd-$1.log" 2>&1
+    wait_for 5 eval 'on '"$1"' ss -Hlun sport = 5351 | grep -q .' || { echo "# no IGD on $1" && exit 1; }
 }
 
 wanip() { # ROUTER OLD NEW: the provider gives another address
