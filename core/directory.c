@@ -83,6 +83,13 @@ static struct entry *find(const struct dirnet *n, ov_addr a)
     return i < n->n && n->sorted[i]->addr == a ? n->sorted[i] : NULL;
 }
 
+/* The entry of this very key; another one may have the address. */
+static struct entry *find_member(const struct dirnet *n, const struct ov_identity *id)
+{
+    struct entry *x = find(n, id->addr);
+    return x && ov_identity_equal(&x->cert.member, id) ? x : NULL;
+}
+
 static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
 {
     size_t i = lower_bound(n, a);
@@ -188,7 +195,8 @@ static bool alive(const struct ov_directory *d, const struct entry *x)
     if (x->addr == d->e->id.pub.addr)
         return true;
     const struct ov_peer *p = ov_peer_find(d->e, x->addr);
-    return p && p->s.current && d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
+    return p && ov_identity_equal(&p->id, &x->cert.member) && p->s.current &&
+           d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
 }
 
 /* All places are taken: a member that is not there any more gives way. False: all are. */
@@ -282,11 +290,11 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
         free(x);
 }
 
-void ov_directory_withdraw(struct ov_directory *d, ov_netid net, ov_addr member)
+void ov_directory_withdraw(struct ov_directory *d, ov_netid net, const struct ov_identity *member)
 {
     struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(net));
-    if (n)
-        remove_entry(d, n, member);
+    if (n && find_member(n, member))
+        remove_entry(d, n, member->addr);
 }
 
 void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t len)
@@ -360,13 +368,13 @@ static void collect_group(const struct ov_directory *d, const struct dirnet *n, 
     }
 }
 
-int ov_directory_answer(struct ov_directory *d, ov_addr who, const struct ov_msg_lookup *m,
-                        uint8_t *out)
+int ov_directory_answer(struct ov_directory *d, const struct ov_identity *who,
+                        const struct ov_msg_lookup *m, uint8_t *out)
 {
     struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(m->netid));
     const struct entry *x;
     struct ov_writer w;
-    if (!n || !find(n, who))
+    if (!n || !find_member(n, who))
         return OV_EPERM;
     struct ov_msg_found f = {.netid = m->netid, .key = m->key};
     if (m->key.kind == OV_LOOKUP_GROUP) {
@@ -374,7 +382,7 @@ int ov_directory_answer(struct ov_directory *d, ov_addr who, const struct ov_msg
         if (m->version == f.version && m->after == 0)
             f.flags = OV_FOUND_UNCHANGED;
         else
-            collect_group(d, n, who, m, &f);
+            collect_group(d, n, who->addr, m, &f);
     }
     if (m->key.kind == OV_LOOKUP_IP) {
         if ((x = ov_map_get(&n->ips, ov_key_ip(&m->key.ip))) != NULL)
@@ -389,9 +397,18 @@ int ov_directory_answer(struct ov_directory *d, ov_addr who, const struct ov_msg
 
 /* ---- using ---- */
 
+static bool names(const struct ov_network *net, const struct ov_peer *p)
+{
+    for (int i = 0; net->config && i < net->config->nroots; i++)
+        if (ov_identity_equal(&net->config->roots[i].id, &p->id))
+            return true;
+    return false;
+}
+
 bool ov_directory_is(const struct ov_network *net, const struct ov_peer *p)
 {
-    return p == net->controller_peer || (p->keep && (p->caps & OV_CAP_ROOT));
+    return p == net->controller_peer ||
+           (p->keep && (p->caps & OV_CAP_ROOT) && (p->chosen || names(net, p)));
 }
 
 struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bool *self)
@@ -408,7 +425,7 @@ struct ov_peer *ov_directory_pick(const struct ov_network *net, unsigned nth, bo
     if (up && !silent)
         list[n++] = c;
     for (struct ov_peer *p = e->keep; p && n < 16; p = p->keep_next)
-        if (p != net->controller_peer && (p->caps & OV_CAP_ROOT) && ov_peer_up(p))
+        if (p != net->controller_peer && ov_directory_is(net, p) && ov_peer_up(p))
             list[n++] = p;
     if (silent) /* the last resort: the next packet may show that it is there */
         list[n++] = c;

@@ -76,7 +76,7 @@ static void ask_self(struct ov_network *net, const struct ov_msg_lookup *m)
     struct ov_msg_found f;
     if (!buf)
         return;
-    int len = ov_directory_answer(net->o->directory, e->id.pub.addr, m, buf);
+    int len = ov_directory_answer(net->o->directory, &e->id.pub, m, buf);
     if (len > 0 && ov_msg_found_decode(buf + 1, (size_t)len - 1, &f) == OV_OK)
         ov_lookup_found(net, NULL, &f);
     free(buf);

@@ -533,7 +533,7 @@ int ov_network_leave(struct ov_overlay *o, ov_netid id)
         if (ov_peer_up(p))
             ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
     if (o->directory)
-        ov_directory_withdraw(o->directory, id, o->e->id.pub.addr);
+        ov_directory_withdraw(o->directory, id, &o->e->id.pub);
     ov_persist(o->e, OV_PERSIST_NETWORK, id, NULL, 0);
     ov_network_free(net);
     ov_emit(o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = id});

@@ -124,7 +124,7 @@ static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m,
         return;
     }
     if (n->o.directory)
-        ov_directory_withdraw(n->o.directory, id, p->id.addr);
+        ov_directory_withdraw(n->o.directory, id, &p->id);
     struct ov_network *net = ov_network_find(&n->o, id);
     const struct ov_member *member = net ? ov_member_find(net, p->id.addr) : NULL;
     if (member && ov_member_is(member, p))
@@ -160,7 +160,7 @@ static void on_lookup(struct ov_node *n, struct ov_peer *p, const uint8_t *m, si
         ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
         return;
     }
-    int answer = ov_directory_answer(n->o.directory, p->id.addr, &l, buf);
+    int answer = ov_directory_answer(n->o.directory, &p->id, &l, buf);
     if (answer > 0)
         ov_peer_send(p, buf, (size_t)answer, OV_SEND_QUIET);
     else

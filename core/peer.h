@@ -50,6 +50,7 @@ struct ov_peer {
     struct ov_identity id;
     uint8_t caps;
     bool relay;        /* we use it as a relay: one of our roots that offers it */
+    bool chosen;       /* a root that the user named, so one of all our networks */
     unsigned keep;     /* how many want the connection kept */
     bool remember;     /* worth persisting */
     ov_time persisted; /* last; 0: not since the start */

@@ -24,10 +24,13 @@ static void drop(struct ov_roots *rs, struct ov_root *r)
     memset(r, 0, sizeof *r);
     if (!p)
         return;
-    bool other = false;
-    for (int i = 0; i < OV_ROOTS_MAX; i++)
+    bool other = false, chosen = false;
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
         other |= rs->root[i].peer == p;
+        chosen |= rs->root[i].peer == p && rs->root[i].net == 0;
+    }
     p->relay &= other;
+    p->chosen &= chosen;
     ov_peer_unkeep(p);
 }
 
@@ -107,6 +110,16 @@ static void service(void *arg, ov_time now)
     ov_timer_start(&rs->o->e->timers, &rs->timer, next);
 }
 
+/* The user chose this one: it may know all our networks. */
+static void choose(struct ov_roots *rs, struct ov_peer *p)
+{
+    if (p->chosen)
+        return;
+    p->chosen = true;
+    for (size_t i = 0; ov_peer_up(p) && i < rs->o->n; i++)
+        ov_network_session(rs->o->nets[i], p, true);
+}
+
 /* `id` is proven: connect, and stay connected. */
 static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_identity *id)
 {
@@ -126,6 +139,8 @@ static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_ident
     if (ov_peer_up(p))
         p->relay = (p->caps & OV_CAP_ROOT) != 0;
     ov_peer_keep(p);
+    if (r->net == 0)
+        choose(rs, p);
     r->next = rs->o->e->now + LOOK;
     ov_timer_start(&rs->o->e->timers, &rs->timer, rs->o->e->now);
     tell(rs, r);

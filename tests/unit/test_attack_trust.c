@@ -382,7 +382,7 @@ static void test_directory_is_not_crowded_out(void **state)
     struct ov_msg_lookup l = {.netid = the_net(),
                               .key = {.kind = OV_LOOKUP_MEMBER, .member = b->addr}};
     static uint8_t out[OV_MESSAGE_MAX];
-    int n = ov_directory_answer(d, honest->addr, &l, out);
+    int n = ov_directory_answer(d, ov_node_identity(honest->n), &l, out);
     if (n <= 0)
         fail_msg("answer: %d", n);
     wire_free(&w);
@@ -413,7 +413,7 @@ static void test_old_certificate_takes_no_address(void **state)
     m.cert = (struct ov_slice){old, make_cert(ov_node_identity(b->n), 7, 0, old)};
     ov_directory_announced(d, wire_peer(root, b), &m);
     assert_int_equal(ov_directory_members(d), 2);
-    n = ov_directory_answer(d, b->addr, &l, out);
+    n = ov_directory_answer(d, ov_node_identity(b->n), &l, out);
     assert_true(n > 0 && ov_msg_found_decode(out + 1, (size_t)n - 1, &found) == OV_OK);
     assert_int_equal(found.n, 1);
     assert_int_equal(ov_cert_decode(found.certs[0].p, found.certs[0].len, &c), OV_OK);

@@ -81,14 +81,30 @@ static struct ov_peer *member(struct dir *x, unsigned i, uint16_t perms, uint8_t
     return p;
 }
 
+/* Who the root knows by this address. */
+static struct ov_identity id_of(const struct dir *x, ov_addr a)
+{
+    const struct ov_peer *p = ov_peer_find(x->root->e, a);
+
+    return p ? p->id : (struct ov_identity){.addr = a};
+}
+
 static int ask(struct dir *x, ov_addr who, const struct ov_msg_lookup *m)
 {
-    int len = ov_directory_answer(x->d, who, m, x->buf);
+    struct ov_identity id = id_of(x, who);
+    int len = ov_directory_answer(x->d, &id, m, x->buf);
 
     memset(&x->found, 0, sizeof x->found);
     if (len > 0)
         assert_int_equal(ov_msg_found_decode(x->buf + 1, (size_t)len - 1, &x->found), OV_OK);
     return len;
+}
+
+static void withdraw(struct dir *x, ov_netid net, ov_addr who)
+{
+    struct ov_identity id = id_of(x, who);
+
+    ov_directory_withdraw(x->d, net, &id);
 }
 
 static int ask_ip(struct dir *x, ov_addr who, unsigned i)
@@ -168,9 +184,9 @@ static void test_not_announced(void **state)
     assert_int_equal(ask_member(x, BASE + 2, BASE + 1), OV_EPERM);
     assert_int_equal(ask_ip(x, BASE + 2, 1), OV_EPERM);
     assert_int_equal(ask_group(x, BASE + 2, 0, 0, 0), OV_EPERM);
-    ov_directory_withdraw(x->d, x->w->net.config.netid, BASE + 1);
-    ov_directory_withdraw(x->d, x->w->net.config.netid, BASE + 1);
-    ov_directory_withdraw(x->d, 0x1234567890000001, BASE + 1);
+    withdraw(x, x->w->net.config.netid, BASE + 1);
+    withdraw(x, x->w->net.config.netid, BASE + 1);
+    withdraw(x, 0x1234567890000001, BASE + 1);
     assert_int_equal(ask_member(x, BASE + 1, BASE + 1), OV_EPERM);
     assert_int_equal(ov_directory_members(x->d), 0);
     dir_free(x);
@@ -233,7 +249,7 @@ static void test_version(void **state)
             enliven(x, &two);
             break;
         case 3:
-            ov_directory_withdraw(x->d, x->w->net.config.netid, BASE + 2);
+            withdraw(x, x->w->net.config.netid, BASE + 2);
             break;
         }
         assert_true(ask_group(x, BASE + 1, 0, version, 0) > 0);
@@ -309,7 +325,7 @@ static void test_newer_certificate_wins(void **state)
     assert_true(announce(x, q, &c, t + 9, &two, 0, 0));
     assert_true(ask_ip(x, BASE + 1, 2) > 0);
     assert_true(found_addr(x, 0) == BASE + 3);
-    ov_directory_withdraw(x->d, x->w->net.config.netid, BASE + 1);
+    withdraw(x, x->w->net.config.netid, BASE + 1);
     assert_true(announce(x, p, &a, t + 5, &two, 0, 0));
     assert_true(ask_ip(x, BASE + 1, 2) > 0);
     assert_true(found_addr(x, 0) == BASE + 3);
@@ -433,7 +449,67 @@ static void test_members_bound(void **state)
     dir_free(x);
 }
 
+/* Who has another key under a member's address is not that member. */
+static void test_address_is_nobody(void **state)
+{
+    struct dir *x = dir_new(12);
+    struct ov_msg_lookup m = {.netid = x->w->net.config.netid,
+                              .key = {.kind = OV_LOOKUP_IP, .ip = ip_of(2)}};
+
+    (void)state;
+    member(x, 1, 0, 0);
+    member(x, 2, 0, 0);
+    struct ov_identity real = id_of(x, BASE + 1), other = wu_fake(x->w, BASE + 1);
+    assert_true(ov_directory_answer(x->d, &real, &m, x->buf) > 0);
+    assert_int_equal(ov_directory_answer(x->d, &other, &m, x->buf), OV_EPERM);
+    ov_directory_withdraw(x->d, x->w->net.config.netid, &other);
+    assert_int_equal(ov_directory_members(x->d), 2);
+    /* It is not alive by the other's session either. */
+    ov_peer_find(x->root->e, BASE + 2)->id = wu_fake(x->w, BASE + 2);
+    assert_true(
+        ask(x, BASE + 1,
+            &(struct ov_msg_lookup){.netid = m.netid,
+                                    .key = {.kind = OV_LOOKUP_GROUP, .group = wu_broadcast}}) > 0);
+    assert_int_equal(x->found.n, 0);
+    ov_directory_withdraw(x->d, x->w->net.config.netid, &real);
+    assert_int_equal(ov_directory_members(x->d), 1);
+    dir_free(x);
+}
+
 /* ---- over the wire ---- */
+
+/* A root that another network brought along hears nothing of this one, until the user chooses it or
+ * the network names it. */
+static void test_told_to_the_right_roots(void **state)
+{
+    struct wu *w = wu_lan(13, 1);
+    struct wu_node *n = w->node[1], *chosen = wu_node(w, OV_CAP_ROOT);
+    struct wu_node *named = wu_node(w, OV_CAP_ROOT);
+    const ov_netid other = 0x1234567890000001;
+
+    (void)state;
+    assert_int_equal(ov_roots_add(&n->n->roots, "a", other, &chosen->id.pub, &chosen->ep, 1),
+                     OV_OK);
+    assert_int_equal(ov_roots_add(&n->n->roots, "b", other, &named->id.pub, &named->ep, 1), OV_OK);
+    wu_drain(n);
+    wu_run(w, 10 * OV_SEC);
+    assert_true(wu_peer(n, chosen)->relay && wu_peer(n, named)->relay);
+    assert_int_equal(ov_directory_members(chosen->n->o.directory), 0);
+    assert_int_equal(ov_directory_members(named->n->o.directory), 0);
+
+    wu_root(n, chosen);
+    wu_run(w, OV_SEC);
+    assert_int_equal(ov_directory_members(chosen->n->o.directory), 1);
+
+    w->net.config.roots[w->net.config.nroots++] =
+        (struct ov_net_root){.id = named->id.pub, .nendpoints = 1, .endpoints = {named->ep}};
+    w->net.config.revision++;
+    wu_net_of(n)->request_next = w->now;
+    ov_network_wake(wu_net_of(n), w->now);
+    wu_run(w, 2 * OV_SEC);
+    assert_int_equal(ov_directory_members(named->n->o.directory), 1);
+    wu_free(w);
+}
 
 static void test_over_the_wire(void **state)
 {
@@ -495,6 +571,8 @@ int main(void)
         cmocka_unit_test(test_revoked),
         cmocka_unit_test(test_networks_bound),
         cmocka_unit_test(test_members_bound),
+        cmocka_unit_test(test_address_is_nobody),
+        cmocka_unit_test(test_told_to_the_right_roots),
         cmocka_unit_test(test_over_the_wire),
         cmocka_unit_test(test_questions_do_not_wait),
     };
