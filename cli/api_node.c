@@ -198,6 +198,13 @@ static void forget_hosts(struct ov_daemon *d, ov_netid net)
     ov_state_drop_hosts(d->state, net);
 }
 
+/* One that was left before is found where it was then. */
+static void recall_hosts(const struct ov_daemon *d, struct join *j)
+{
+    if (j->nhosts == 0)
+        j->nhosts = ov_state_get_left(d->state, j->net, j->hosts);
+}
+
 static void post_network(struct ov_api_call *c)
 {
     struct ov_daemon *d = c->d;
@@ -207,6 +214,8 @@ static void post_network(struct ov_api_call *c)
     if (!read_join(c, &j))
         goto out;
     was_joined = ov_node_network(d->node, j.net, &info) == OV_OK;
+    if (!was_joined)
+        recall_hosts(d, &j);
     if (!was_joined && !has_someone_to_ask(c, &j))
         goto out;
     if (!keep_hosts(c, &j)) {
@@ -245,7 +254,8 @@ static void delete_network(struct ov_api_call *c)
         return;
     }
     ov_networks_mark(c->d->networks, info.net);
-    forget_hosts(c->d, info.net);
+    ov_hosts_drop(c->d->hosts, info.net);
+    ov_state_leave_hosts(c->d->state, info.net);
     ov_api_reply(c, 204, NULL);
 }
 

@@ -24,7 +24,7 @@ struct ov_state {
 #define NETID_DIGITS (OV_NETID_TEXT - 1)
 #define ADDR_DIGITS  (OV_ADDR_TEXT - 1)
 
-static const char *const SUBDIRS[] = {"networks", "peers", "hosts"};
+static const char *const SUBDIRS[] = {"networks", "peers", "hosts", "left"};
 
 /* Is this a temporary file of what file.c writes: a known name, '.' and six characters? */
 static bool is_temporary(const char *name)
@@ -218,7 +218,7 @@ void ov_state_each(const struct ov_state *s, enum ov_persist_kind kind,
     free(e.buf);
 }
 
-/* ---- forgetting peers ---- */
+/* ---- forgetting ---- */
 
 struct aged {
     time_t stored;
@@ -231,19 +231,19 @@ static int older(const void *a, const void *b)
     return (x->stored > y->stored) - (x->stored < y->stored);
 }
 
-/* All peers with their ages, oldest first; *v is the caller's to free. */
-static size_t list_peers(const struct ov_state *s, struct aged **v)
+/* The files of a directory that are named by an id, oldest first; *v is the caller's to free. */
+static size_t list_aged(const struct ov_state *s, const char *sub, size_t digits, struct aged **v)
 {
     char path[OV_PATH_MAX], why[OV_WHY_MAX];
     size_t n = 0, room = 0;
     uint64_t id;
     struct stat st;
-    DIR *d = ov_path_join(path, s->dir, "peers", why) == OV_OK ? opendir(path) : NULL;
+    DIR *d = ov_path_join(path, s->dir, sub, why) == OV_OK ? opendir(path) : NULL;
     *v = NULL;
     if (d == NULL)
         return 0;
     for (const struct dirent *f; (f = readdir(d)) != NULL;) {
-        if (!parse_id(f->d_name, ADDR_DIGITS, &id) ||
+        if (!parse_id(f->d_name, digits, &id) ||
             fstatat(dirfd(d), f->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
             continue;
         if (n == room) {
@@ -263,7 +263,7 @@ static size_t list_peers(const struct ov_state *s, struct aged **v)
 size_t ov_state_prune_peers(const struct ov_state *s, size_t max, int64_t max_age_s)
 {
     struct aged *v;
-    size_t n = list_peers(s, &v), gone = 0;
+    size_t n = list_aged(s, "peers", ADDR_DIGITS, &v), gone = 0;
     char why[OV_WHY_MAX] = "";
     time_t now = time(NULL);
     for (size_t i = 0; i < n && (n - i > max || now - v[i].stored > max_age_s); i++)
@@ -295,12 +295,19 @@ void ov_state_set_port(const struct ov_state *s, uint16_t port)
         ov_log(&s->log, OV_LOG_WARN, "the UDP port is not remembered: %s", why);
 }
 
-static int hosts_path(const struct ov_state *s, ov_netid net, char out[OV_PATH_MAX],
-                      char why[OV_WHY_MAX])
+static int hosts_path(const struct ov_state *s, const char *sub, ov_netid net,
+                      char out[OV_PATH_MAX], char why[OV_WHY_MAX])
 {
     char name[32];
-    snprintf(name, sizeof(name), "hosts/%016llx", (unsigned long long)net);
+    snprintf(name, sizeof(name), "%s/%016llx", sub, (unsigned long long)net);
     return ov_path_join(out, s->dir, name, why);
+}
+
+static void remove_hosts(const struct ov_state *s, const char *sub, ov_netid net)
+{
+    char path[OV_PATH_MAX], why[OV_WHY_MAX];
+    if (hosts_path(s, sub, net, path, why) == OV_OK && ov_file_remove(path, why) != OV_OK)
+        ov_log(&s->log, OV_LOG_WARN, "%s", why);
 }
 
 int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const struct ov_host *v, size_t n,
@@ -308,22 +315,25 @@ int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const struct ov_h
 {
     char path[OV_PATH_MAX], text[OV_STATE_HOSTS_MAX * (OV_HOST_LABEL + 1) + 64],
         label[OV_HOST_LABEL];
-    int err = hosts_path(s, net, path, why);
+    int err = hosts_path(s, "hosts", net, path, why);
     if (err != OV_OK)
         return err;
     size_t len = (size_t)snprintf(text, sizeof(text), "# servers this network was joined by\n");
     for (size_t i = 0; i < n && i < OV_STATE_HOSTS_MAX; i++)
         len +=
             (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", ov_host_format(&v[i], label));
-    return ov_file_write(path, text, len, why);
+    err = ov_file_write(path, text, len, why);
+    if (err == OV_OK)
+        remove_hosts(s, "left", net);
+    return err;
 }
 
-size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
-                          struct ov_host out[OV_STATE_HOSTS_MAX])
+static size_t read_hosts(const struct ov_state *s, const char *sub, ov_netid net,
+                         struct ov_host out[OV_STATE_HOSTS_MAX])
 {
     char path[OV_PATH_MAX], text[4096], why[OV_WHY_MAX];
     size_t len = 0, n = 0;
-    if (hosts_path(s, net, path, why) != OV_OK)
+    if (hosts_path(s, sub, net, path, why) != OV_OK)
         return 0;
     int err = ov_file_read(path, text, sizeof(text), &len, why);
     if (err != OV_OK && err != OV_ENOENT)
@@ -342,11 +352,36 @@ size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
     return n;
 }
 
+size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
+                          struct ov_host out[OV_STATE_HOSTS_MAX])
+{
+    return read_hosts(s, "hosts", net, out);
+}
+
+size_t ov_state_get_left(const struct ov_state *s, ov_netid net,
+                         struct ov_host out[OV_STATE_HOSTS_MAX])
+{
+    return read_hosts(s, "left", net, out);
+}
+
 void ov_state_drop_hosts(const struct ov_state *s, ov_netid net)
 {
-    char path[OV_PATH_MAX], why[OV_WHY_MAX];
-    if (hosts_path(s, net, path, why) == OV_OK && ov_file_remove(path, why) != OV_OK)
-        ov_log(&s->log, OV_LOG_WARN, "%s", why);
+    remove_hosts(s, "hosts", net);
+}
+
+void ov_state_leave_hosts(const struct ov_state *s, ov_netid net)
+{
+    char from[OV_PATH_MAX], to[OV_PATH_MAX], why[OV_WHY_MAX];
+    struct aged *v;
+    if (hosts_path(s, "hosts", net, from, why) != OV_OK ||
+        hosts_path(s, "left", net, to, why) != OV_OK)
+        return;
+    if (utimensat(AT_FDCWD, from, NULL, 0) == 0 && rename(from, to) != 0)
+        remove_hosts(s, "hosts", net); /* what stays there would be joined again */
+    size_t n = list_aged(s, "left", NETID_DIGITS, &v);
+    for (size_t i = 0; n - i > OV_STATE_LEFT_MAX; i++)
+        remove_hosts(s, "left", v[i].id);
+    free(v);
 }
 
 size_t ov_state_host_nets(const struct ov_state *s, ov_netid *out, size_t cap)

@@ -6,6 +6,7 @@
  *     STATE/networks/NETID    ... controller, configuration and certificate of a joined network
  *     STATE/peers/ADDRESS     ... a pinned identity and a last good endpoint
  *     STATE/hosts/NETID       the servers a network was joined by, one HOST[:PORT] a line
+ *     STATE/left/NETID        the same, of a network that was left
  *
  * Every write is atomic (file.h). A file that cannot be read or is broken is reported and kept;
  * left-over temporary files are removed. Everything here may block on the disk; a struct is used
@@ -55,6 +56,12 @@ OV_CHECK int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const st
 size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
                           struct ov_host out[OV_STATE_HOSTS_MAX]);
 void ov_state_drop_hosts(const struct ov_state *s, ov_netid net);
+/* The network was left: its servers are kept apart, should it be joined again; those of the last
+ * OV_STATE_LEFT_MAX networks. get as above; put forgets that it was left. */
+#define OV_STATE_LEFT_MAX 64
+void ov_state_leave_hosts(const struct ov_state *s, ov_netid net);
+size_t ov_state_get_left(const struct ov_state *s, ov_netid net,
+                         struct ov_host out[OV_STATE_HOSTS_MAX]);
 /* Networks that have such a file; how many were written to `out`. */
 size_t ov_state_host_nets(const struct ov_state *s, ov_netid *out, size_t cap);
 

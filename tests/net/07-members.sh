@@ -38,6 +38,7 @@ check "an expired invite is refused" within 5 json mallory '.networks[0].state =
 check "a mistyped invite is told so" says 'invite' ov mallory join "${INVITE%????}abcd"
 check "leaving takes the device away" eval 'D=$(device eve) && ov eve leave "$(netid root dorm)" && within 2 not on eve ip link show "$D"'
 check "and the address stays eve's" eval 'json root ".members[] | select(.address == \"${ADDRESS[eve]}\").state == \"admitted\"" net members dorm'
+check "she comes back by the network's id alone" ov eve join --timeout 10s "$(netid root dorm)"
 check "members, for people" grep -q "${ADDRESS[alice]}.*alice" <(ov root net members dorm)
 check "a name is given" eval 'ov root net name dorm "${ADDRESS[alice]}" dorm-pc && ov bob ping -c 1 "$A"'
 check "the network can be deleted" ov root net delete --yes dorm

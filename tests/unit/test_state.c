@@ -173,6 +173,39 @@ static void hosts_are_remembered(void **state)
     assert_int_equal(warnings, 1);
 }
 
+/* The servers of a network that was left serve to join it again; of so many networks only. */
+static void left_hosts_are_remembered(void **state)
+{
+    (void)state;
+    struct ov_host in = {"vpn.example.org", OV_DEFAULT_PORT}, out[OV_STATE_HOSTS_MAX];
+    ov_netid nets[4];
+    char path[TEMPDIR_MAX + 48];
+    ov_state_leave_hosts(st, NET); /* had none: nothing happens */
+    assert_int_equal(ov_state_get_left(st, NET, out), 0);
+    assert_int_equal(ov_state_put_hosts(st, NET, &in, 1, why), OV_OK);
+    assert_int_equal(ov_state_get_left(st, NET, out), 0);
+    ov_state_leave_hosts(st, NET);
+    assert_int_equal(ov_state_host_nets(st, nets, 4), 0);
+    assert_int_equal(ov_state_get_hosts(st, NET, out), 0);
+    assert_int_equal(ov_state_get_left(st, NET, out), 1);
+    assert_string_equal(out[0].name, "vpn.example.org");
+    assert_int_equal(ov_state_put_hosts(st, NET, out, 1, why), OV_OK); /* it is joined again */
+    assert_int_equal(ov_state_get_left(st, NET, out), 0);
+    assert_int_equal(ov_state_get_hosts(st, NET, out), 1);
+
+    for (unsigned i = 0; i <= OV_STATE_LEFT_MAX; i++) {
+        struct timespec when[2] = {{.tv_sec = 1000000 + i}, {.tv_sec = 1000000 + i}};
+        assert_int_equal(ov_state_put_hosts(st, NET + 1 + i, &in, 1, why), OV_OK);
+        ov_state_leave_hosts(st, NET + 1 + i);
+        snprintf(path, sizeof(path), "%s/left/%016llx", dir, (unsigned long long)NET + 1 + i);
+        assert_int_equal(utimensat(AT_FDCWD, path, when, 0), 0);
+    }
+    assert_int_equal(ov_state_get_left(st, NET + 1, out), 0); /* the first of them gave way */
+    assert_int_equal(ov_state_get_left(st, NET + 2, out), 1);
+    assert_int_equal(ov_state_get_left(st, NET + 1 + OV_STATE_LEFT_MAX, out), 1);
+    assert_int_equal(warnings, 0);
+}
+
 static void no_permission_is_said(void **state)
 {
     (void)state;
@@ -356,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unreadable_is_reported_and_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(port_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(hosts_are_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(left_hosts_are_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(no_permission_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
