@@ -22,7 +22,7 @@ JOBS      ?= $(shell nproc)
 PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30
 LOAD_MB   ?= 1000
-PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih
+PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih miniupnpc
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(JOBS)

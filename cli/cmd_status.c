@@ -32,6 +32,32 @@ static void print_node(const json_t *s)
     free(roles);
 }
 
+/* Can others reach this node without its router's help being guessed at? */
+static void print_mapping(const json_t *s)
+{
+    const json_t *m = json_object_get(s, "port_mapping");
+    const char *state = ov_json_text(m, "state", "off");
+    char when[OV_TEXT_UNIT];
+
+    printf("port mapping: ");
+    if (strcmp(state, "mapped") == 0)
+        printf("%s by %s%s, renewed in %s\n", ov_json_text(m, "external", "?"),
+               ov_json_text(m, "protocol", "?"),
+               ov_json_flag(m, "nat_outside") ? " (another NAT is outside)" : "",
+               ov_text_duration(ov_json_number(m, "renew_s", 0), when));
+    else if (strcmp(state, "none") == 0)
+        printf("none: %s; tried again in %s\n", ov_json_text(m, "problem", "?"),
+               ov_text_duration(ov_json_number(m, "retry_s", 0), when));
+    else if (strcmp(state, "asking") == 0)
+        printf("the router is being asked\n");
+    else if (strcmp(state, "unneeded") == 0)
+        printf("not needed, this computer has a public address\n");
+    else if (strcmp(state, "no_router") == 0)
+        printf("none: there is no IPv4 router\n");
+    else
+        printf("off\n");
+}
+
 /* No root answers: without one, no new peer is found. */
 static void print_root_advice(const json_t *s, size_t roots)
 {
@@ -165,6 +191,7 @@ int ov_cmd_status(int argc, char **argv)
         ov_json_print(status);
     } else if (code == OV_EXIT_OK) {
         print_node(status);
+        print_mapping(status);
         print_roots(status);
         print_traffic(status);
         print_drops(status);

@@ -126,6 +126,11 @@ static bool set_aes(struct ov_settings *s, const char *v)
     return parse_bool(v, &s->aes);
 }
 
+static bool set_portmap(struct ov_settings *s, const char *v)
+{
+    return parse_bool(v, &s->portmap);
+}
+
 static bool set_root(struct ov_settings *s, const char *v)
 {
     return parse_bool(v, &s->root);
@@ -187,6 +192,7 @@ static const struct key {
     {"node", "routes", set_routes, false, "private, all or none"},
     {"node", "offload", set_offload, false, "yes or no"},
     {"node", "aes", set_aes, false, "yes or no"},
+    {"node", "portmap", set_portmap, false, "yes or no"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},
@@ -362,8 +368,11 @@ int ov_config_read(const char *path, struct ov_settings *s, char why[OV_WHY_MAX]
 
 void ov_config_defaults(struct ov_settings *s)
 {
-    *s = (struct ov_settings){
-        .offload = true, .aes = true, .root_port = OV_DEFAULT_PORT, .log_level = OV_LOG_INFO};
+    *s = (struct ov_settings){.offload = true,
+                              .portmap = true,
+                              .aes = true,
+                              .root_port = OV_DEFAULT_PORT,
+                              .log_level = OV_LOG_INFO};
     snprintf(s->interface, sizeof(s->interface), "ovpn%%d");
     if (gethostname(s->name, sizeof(s->name)) != 0)
         s->name[0] = '\0';

@@ -26,6 +26,7 @@ struct ov_settings {
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
     bool offload; /* of checksums and segmentation, where the kernel has it */
+    bool portmap; /* ask the router for a port mapping */
     bool aes;     /* offer AES-256-GCM, where the processor has AES instructions */
     /* [root] */
     bool root;

@@ -4,6 +4,7 @@
 #include "hosts.h"
 #include "identity_file.h"
 #include "logger.h"
+#include "mapping.h"
 #include "networks.h"
 #include "notify.h"
 #include "owner.h"
@@ -99,6 +100,7 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
         on_pong(d, e);
         break;
     case OV_EVENT_PEER:
+        d->peer_changed = true;
         break;
     }
 }
@@ -142,6 +144,7 @@ static void on_deadline(uv_timer_t *t)
 static void on_addresses(void *arg)
 {
     struct ov_daemon *d = arg;
+    ov_mapping_check(d);
     if (!ov_sockets_refresh(d))
         return;
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
@@ -174,6 +177,11 @@ static void on_prepare(uv_prepare_t *p)
         ov_node_network_changed(d->node, ov_daemon_now(d));
         ov_daemon_drain(d);
         ov_hosts_refresh(d->hosts);
+        ov_mapping_check(d);
+    }
+    if (d->peer_changed) {
+        d->peer_changed = false;
+        ov_mapping_look(d);
     }
     if (more)
         uv_timer_start(&d->timer, on_deadline, 0, 0);
@@ -297,6 +305,9 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
         return err;
     }
     ov_sockets_refresh(d);
+    err = ov_mapping_open(d, id);
+    if (err != OV_OK)
+        return err;
     take_up_again(d);
     return ov_api_open(d, &d->api, why);
 }
@@ -359,6 +370,7 @@ static void stop(struct ov_daemon *d)
         ov_node_shutdown(d->node, ov_daemon_now(d));
         ov_daemon_drain(d);
     }
+    ov_mapping_close(d);
     ov_hosts_close(d->hosts);
     ov_owner_close(d->owner);
     ov_networks_close(d->networks);

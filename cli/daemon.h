@@ -38,6 +38,9 @@ struct ov_daemon {
     struct ov_conflicts conflicts;
     struct ov_persist *persist;
     struct ov_watch *watch;
+    struct ov_portmap *portmap; /* NULL: switched off */
+    struct ov_ip seen;          /* our IPv4 address, as roots saw it last */
+    bool peer_changed;          /* since it was compared */
     struct ov_api *api;
     size_t nsockets;
     struct ov_daemon_socket sockets[OV_DAEMON_SOCKETS];

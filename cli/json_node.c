@@ -3,6 +3,7 @@
 
 #include "daemon.h"
 #include "hosts.h"
+#include "mapping.h"
 #include "networks.h"
 #include "state.h"
 #include "transport/udp.h"
@@ -93,15 +94,17 @@ json_t *ov_json_of_status(struct ov_daemon *d)
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
-    return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o}", "version", OV_VERSION,
-        "address", ov_json_of_addr(id->addr), "identity", ov_identity_format(id, identity),
-        "uptime_s", (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
-        ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
-        ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "traffic",
-        status_traffic(&s), "peers", (json_int_t)s.peers, "sessions", (json_int_t)s.sessions,
-        "networks", (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
-        offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d));
+    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o}",
+                     "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
+                     ov_identity_format(id, identity), "uptime_s",
+                     (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
+                     ov_json_of_text(ov_state_dir(d->state)), "udp_port",
+                     (int)d->sockets[0].bound.port, "roles", ov_json_of_caps(caps), "sockets",
+                     sockets, "roots", status_roots(d), "traffic", status_traffic(&s), "peers",
+                     (json_int_t)s.peers, "sessions", (json_int_t)s.sessions, "networks",
+                     (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
+                     offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d),
+                     "port_mapping", ov_json_of_mapping(d));
 }
 
 /* ---- NETWORK ---- */

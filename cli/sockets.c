@@ -106,8 +106,7 @@ void ov_sockets_tell(struct ov_daemon *d)
     ov_daemon_drain(d);
 }
 
-/* Our own devices are no way to reach us; nor are those of another ovpn on this host. */
-static bool skip(void *arg, const char *ifname)
+bool ov_sockets_skip(void *arg, const char *ifname)
 {
     struct ov_daemon *d = arg;
     const char *pattern = d->settings->interface, *percent = strchr(pattern, '%');
@@ -132,7 +131,7 @@ bool ov_sockets_refresh(struct ov_daemon *d)
 {
     struct ov_ip ips[OV_LOCALS_MAX];
     struct ov_local v[OV_LOCALS_MAX];
-    size_t n = 0, nips = ov_watch_addresses(ips, OV_LOCALS_MAX, skip, d);
+    size_t n = 0, nips = ov_watch_addresses(ips, OV_LOCALS_MAX, ov_sockets_skip, d);
     memset(v, 0, sizeof(v)); /* compared as bytes */
     for (size_t i = 0; i < nips; i++) {
         for (size_t k = 0; k < d->nsockets && n < OV_LOCALS_MAX; k++) {

@@ -70,7 +70,8 @@ struct ov_engine {
     uint8_t socket_family[OV_SOCKETS_MAX]; /* 0: none */
     struct ov_local locals[OV_LOCALS_MAX];
     size_t nlocals;
-    bool locals_told; /* at least once */
+    bool locals_told;          /* at least once */
+    struct ov_endpoint mapped; /* what a router forwards to our IPv4 socket; family 0: nothing */
 
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;

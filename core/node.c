@@ -411,6 +411,18 @@ void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t coun
         ov_node_network_changed(n, now);
 }
 
+void ov_node_set_mapped(struct ov_node *n, const struct ov_endpoint *ep, ov_time now)
+{
+    struct ov_endpoint mapped = ep ? *ep : (struct ov_endpoint){0};
+    if (ov_endpoint_equal(&mapped, &n->e.mapped))
+        return;
+    enter(n, now);
+    n->e.mapped = mapped;
+    if (ep)
+        ov_punch_moved(&n->e);
+    leave(n);
+}
+
 void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now)
 {
     enter(n, now);

@@ -49,6 +49,8 @@ const struct ov_identity *ov_node_identity(const struct ov_node *n);
 /* The whole list again whenever it changes; a change is a network change: paths are proven anew.
  * Addresses of our own TAPs must not be in it. */
 void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now);
+/* A router forwards this endpoint to our IPv4 socket; NULL: none does. */
+void ov_node_set_mapped(struct ov_node *n, const struct ov_endpoint *ep, ov_time now);
 void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now);
 /* The host slept, or something else made all paths doubtful. */
 void ov_node_network_changed(struct ov_node *n, ov_time now);

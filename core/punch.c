@@ -24,10 +24,24 @@ static void add(struct ov_msg_punch *m, uint8_t kind, const struct ov_endpoint *
         m->c[m->n++] = (struct ov_candidate){.kind = kind, .ep = *ep};
 }
 
-/* Where we may be reached: as roots see us, and our interfaces. Link-local zones mean nothing to
- * others. */
+/* What a router forwards to us. When roots see another address than the router's own, another NAT
+ * is outside: who is behind the same one reaches the router's, and it may forward all to that. */
+static void gather_mapped(struct ov_engine *e, struct ov_msg_punch *m)
+{
+    add(m, OV_CANDIDATE_MAPPED, &e->mapped);
+    for (const struct ov_peer *r = e->keep; r; r = r->keep_next) {
+        struct ov_endpoint ep = r->seen;
+        ep.port = e->mapped.port; /* 0: nothing is mapped, and this is no candidate */
+        if (ep.ip.family == 4)
+            add(m, OV_CANDIDATE_MAPPED, &ep);
+    }
+}
+
+/* Where we may be reached: by a router's mapping, as roots see us, and our interfaces. Link-local
+ * zones mean nothing to others. */
 static void gather(struct ov_engine *e, struct ov_msg_punch *m)
 {
+    gather_mapped(e, m);
     for (const struct ov_peer *r = e->keep; r; r = r->keep_next)
         add(m, OV_CANDIDATE_REFLEXIVE, &r->seen);
     for (size_t i = 0; i < e->nlocals; i++) {

@@ -27,7 +27,7 @@ struct ov_punch {
 void ov_punch_kick(struct ov_peer *p);
 /* Start over with round 0 (network change). */
 void ov_punch_reset(struct ov_peer *p);
-/* Our reflexive address is another than the PUNCHes under way told: send them anew. */
+/* Our reflexive or mapped address is another than the PUNCHes under way told: send them anew. */
 void ov_punch_moved(struct ov_engine *e);
 void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m);
 /* A round is due? Returns when to look again (OV_NEVER). */

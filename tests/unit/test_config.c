@@ -45,6 +45,7 @@ static void defaults(void **state)
     assert_string_equal(s.interface, "ovpn%d");
     assert_true(s.offload);
     assert_true(s.aes);
+    assert_true(s.portmap);
     assert_false(s.root);
     assert_false(s.controller);
     assert_int_equal(s.log_level, OV_LOG_INFO);
@@ -62,6 +63,7 @@ static void everything(void **state)
                            "interface = lan%d\n"
                            "offload = no\n"
                            "aes = no\n"
+                           "portmap = no\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
                            "\n"
@@ -81,6 +83,7 @@ static void everything(void **state)
     assert_string_equal(s.interface, "lan%d");
     assert_false(s.offload);
     assert_false(s.aes);
+    assert_false(s.portmap);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");
     assert_int_equal(s.roots[0].port, OV_DEFAULT_PORT);
