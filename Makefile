@@ -8,6 +8,7 @@
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
+#   make bench-publish   its results into README.md and docs/
 #   make demo            a root, a controller and two homes behind NATs, on this machine
 #   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
 #   SAN=1                the same with ASan and UBSan, in build-san/
@@ -66,12 +67,12 @@ NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
 SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
-             bench/run $(wildcard bench/peers/*.sh)
+             bench/run bench/publish $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
 
 # The first thing a build makes: the libraries' flags. packaging/deps installs what is missing.
-ifneq ($(filter-out clean help layers format uninstall,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help layers format uninstall bench-publish,$(or $(MAKECMDGOALS),all)),)
 -include $(BUILD)/flags.mk
 endif
 $(BUILD)/flags.mk: packaging/deps Makefile
@@ -151,13 +152,15 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build-fuzz/corpus/$$n tests/fuzz/corpus/$$n && \
 	    $$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -artifact_prefix=build-fuzz/$$n- \
 	    build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
-# Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, ZT_BIN: see bench/run.
+# Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, BENCH_WIRE, ZT_BIN: see bench/run.
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,BENCH)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(PKG_LIBS) -lpthread
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
 	@packaging/deps bench
 	@BUILD=$(BUILD) bench/run
+bench-publish:
+	@BUILD=$(BUILD) bench/publish
 demo: $(BUILD)/ovpn $(BUILD)/test-deps
 	@BUILD=$(BUILD) tests/demo
 
@@ -190,7 +193,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench demo format lint install uninstall help clean
+.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:

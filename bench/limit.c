@@ -106,6 +106,16 @@ static bool unseal(const struct pump *p, uint8_t *out, const uint8_t *in, size_t
 
 /* ---- TAP to UDP ---- */
 
+/* One datagram after the other, where a device's kernel cuts no trains (EIO, before Linux 6.11, of
+ * one that makes no checksums). */
+static void send_singly(const struct pump *p)
+{
+    for (size_t at = 0; at < p->train_len; at += p->train_segment) {
+        size_t left = p->train_len - at;
+        (void)!send(p->udp, p->train + at, left < p->train_segment ? left : p->train_segment, 0);
+    }
+}
+
 /* What a socket refuses is lost, as on any wire. */
 static void flush(struct pump *p)
 {
@@ -129,7 +139,8 @@ static void flush(struct pump *p)
         c->cmsg_len = CMSG_LEN(sizeof size);
         memcpy(CMSG_DATA(c), &size, sizeof size);
     }
-    (void)!sendmsg(p->udp, &m, 0);
+    if (sendmsg(p->udp, &m, 0) < 0 && errno == EIO && p->train_count > 1)
+        send_singly(p);
     p->train_len = p->train_count = 0;
 }
 
