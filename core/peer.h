@@ -155,6 +155,8 @@ bool ov_peer_doubt_path(struct ov_peer *p);
 /* The peer itself says so, by a handshake from elsewhere or a PUNCH: our direct paths, unless just
  * made, lead nowhere, however lately it was heard there. Go by relay until they are proven anew. */
 void ov_peer_moved(struct ov_peer *p);
+/* The same for paths just made: who starts anew has forgotten them. */
+void ov_peer_left(struct ov_peer *p);
 /* The chosen way is another: an event, and a line in the log. */
 void ov_peer_tell(struct ov_peer *p);
 /* Choose anew; tells and persists when it changed. */

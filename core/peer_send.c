@@ -291,7 +291,9 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     } else if (via->ep.ip.family) {
         int i = ov_paths_add(p->paths, via->socket, &via->ep, OV_CANDIDATE_SEEN, e->now);
         p->paths->p[i].local = via->local;
-        if (i != p->paths->active && !initiated)
+        if (i != p->paths->active && !initiated && fresh)
+            ov_peer_left(p);
+        else if (i != p->paths->active && !initiated)
             ov_peer_moved(p);
         else if (i != p->paths->active)
             ov_peer_doubt_path(p);

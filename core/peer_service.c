@@ -95,8 +95,14 @@ static void roamed(struct ov_peer *p)
 
 void ov_peer_moved(struct ov_peer *p)
 {
+    if (p->e->now - p->paths->since >= OV_SEC)
+        ov_peer_left(p);
+}
+
+void ov_peer_left(struct ov_peer *p)
+{
     struct ov_paths *ps = p->paths;
-    if (ps->active < 0 || p->e->now - ps->since < OV_SEC)
+    if (ps->active < 0)
         return;
     for (int i = 0; i < OV_PATHS_MAX; i++) {
         if (ps->p[i].state != OV_PATH_VALID)

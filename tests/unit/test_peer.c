@@ -173,6 +173,28 @@ static void test_long_dead_root(void **state)
     wu_free(w);
 }
 
+/* Who starts anew elsewhere, a moment after it was met, is answered there at once. */
+static void test_restart_elsewhere(void **state)
+{
+    struct wu *w = wu_new(20);
+    struct wu_node *a = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+
+    (void)state;
+    wu_root(a, root);
+    wu_run(w, 300 * OV_MS);
+    struct ov_peer *p = wu_peer(root, a);
+    assert_true(p && p->paths->active >= 0 && w->now - p->paths->since < OV_SEC);
+    wu_crash(a);
+    a->ep = wu_endpoint(98, 9998);
+    wu_restart(a);
+    wu_root(a, root);
+    wu_run(w, 300 * OV_MS);
+    assert_true(ov_peer_up(wu_peer(a, root)));
+    assert_true(p->paths->active >= 0);
+    assert_true(ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &a->ep));
+    wu_free(w);
+}
+
 /* Both call at the same moment: one session comes of it that works both ways. */
 static void test_crossing_handshakes(void **state)
 {
@@ -689,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_handshake_retries_and_gives_up),
         cmocka_unit_test(test_kept_peer_is_called_for_ever),
         cmocka_unit_test(test_long_dead_root),
+        cmocka_unit_test(test_restart_elsewhere),
         cmocka_unit_test(test_crossing_handshakes),
         cmocka_unit_test(test_answer_from_elsewhere),
         cmocka_unit_test(test_learns_its_own_address),
