@@ -165,18 +165,22 @@ int ov_session_respond(struct ov_engine *e, struct ov_session *s, struct ov_peer
     return OV_OK;
 }
 
-/* The initiator's key pair is current at once. An unconfirmed one of the peer's own making becomes
- * the previous: packets under it may still come. */
+/* Was `next` there before the key pair of our own making that is current? Then both sides began a
+ * handshake before they heard of the other's. */
+static bool is_crossed(const struct ov_session *s)
+{
+    return s->next && s->current && s->current->initiator && s->next->born <= s->current->born;
+}
+
+/* The initiator's key pair is current at once. An unconfirmed one of the peer's making stays where
+ * it is: packets under the keys before come until the first one under it. If it was never used by
+ * the time of another exchange, it never will be. */
 static void install_initiated(struct ov_engine *e, struct ov_session *s, struct ov_keypair *kp)
 {
     free_keypair(e, &s->previous);
-    if (s->next) {
-        s->previous = s->next;
-        s->next = NULL;
-        free_keypair(e, &s->current);
-    } else {
-        s->previous = s->current;
-    }
+    if (is_crossed(s))
+        free_keypair(e, &s->next);
+    s->previous = s->current;
     s->current = kp;
     s->aead = kp->send.alg;
 }
@@ -225,6 +229,11 @@ bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_key
     if (kp != s->next)
         return false;
     free_keypair(e, &s->previous);
+    if (is_crossed(s) && s->current->index.id < kp->remote) {
+        s->previous = s->next;
+        s->next = NULL;
+        return false;
+    }
     s->previous = s->current;
     s->current = s->next;
     s->next = NULL;

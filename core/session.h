@@ -2,7 +2,9 @@
  *
  * As in WireGuard (whitepaper section 6) there are three key slots. The initiator of a handshake
  * uses its new key at once; the responder holds it as `next` until the first packet under it proves
- * that the initiator has it too. The previous key is kept for packets under way. Keys are replaced
+ * that the initiator has it too. The previous key is kept for packets under way. When handshakes of
+ * both sides cross, each has two new keys; of these the one whose initiator chose the lower index
+ * stays current on both sides, so that one side only makes the next ones. Keys are replaced
  * after OV_REKEY_AFTER or OV_REKEY_MESSAGES and refused after OV_REJECT_AFTER; everything is wiped
  * when idle. */
 #ifndef OV_CORE_SESSION_H
@@ -64,7 +66,8 @@ OV_CHECK int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct
                                const uint8_t *msg, size_t len, struct ov_response *resp);
 /* Note the peer's boot number: true when it is another start than the one we knew. */
 bool ov_session_rebooted(struct ov_session *s, uint16_t boot);
-/* An authenticated packet came under `kp`: confirm `next`. True when that made it current. */
+/* An authenticated packet came under `kp`: confirm `next`. True when that made it current; false
+ * too when handshakes crossed and the current one stays. */
 bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_keypair *kp);
 
 /* The key pair to send under, or NULL: none, or too old. */

@@ -210,7 +210,7 @@ void sim_send(struct sim_node *from, const struct ov_endpoint *to, uint8_t ttl, 
     unsigned left = ttl != 0 ? ttl : TTL_DEFAULT;
 
     s->sent++;
-    if (to->ip.family != 4)
+    if (to->ip.family != 4 || (s->swallow != NULL && s->swallow(s->arg, from, to, data, len)))
         return;
     if (site->nat && is_private(&to->ip)) {
         struct sim_node *host = host_at(site, to);

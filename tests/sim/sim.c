@@ -380,11 +380,20 @@ static void secret_of(const struct sim_node *n, struct ov_identity_secret *out)
     assert(rc == OV_OK && out->pub.addr == n->addr);
 }
 
+void sim_set(struct sim_node *n, ov_netid net, const char *key, const char *value)
+{
+    char error[256], which[OV_NETID_TEXT];
+
+    ov_netid_format(net, which);
+    int rc = ov_controller_net_set(n->controller, which, key, value, wall(n->sim), error);
+    assert(rc == OV_OK);
+}
+
 ov_netid sim_controller(struct sim_node *n, const char *pool)
 {
     struct ov_identity_secret id;
     struct ov_net_record record;
-    char error[256], which[OV_NETID_TEXT];
+    char error[256];
 
     secret_of(n, &id);
     int rc = ov_store_sqlite_open(":memory:", &n->store, error);
@@ -403,11 +412,8 @@ ov_netid sim_controller(struct sim_node *n, const char *pool)
     ov_identity_wipe(&id);
     rc = ov_controller_net_create(n->controller, "sim", &record, wall(n->sim), error);
     assert(rc == OV_OK);
-    ov_netid_format(record.netid, which);
-    rc = ov_controller_net_set(n->controller, which, "pool", pool, wall(n->sim), error);
-    assert(rc == OV_OK);
-    rc = ov_controller_net_set(n->controller, which, "open", "on", wall(n->sim), error);
-    assert(rc == OV_OK);
+    sim_set(n, record.netid, "pool", pool);
+    sim_set(n, record.netid, "open", "on");
     return record.netid;
 }
 

@@ -88,6 +88,11 @@ struct sim {
     unsigned loss_permille, duplicate_permille; /* of datagrams between sites */
     ov_time jitter;                             /* at most, added to each delay */
     uint64_t events, sent, lost, filtered;
+    /* A test may look at what is sent, and take it away; and at frames that reach a host. */
+    bool (*swallow)(void *arg, const struct sim_node *from, const struct ov_endpoint *to,
+                    const uint8_t *data, size_t len);
+    void (*arrived)(void *arg, const struct sim_node *at, const uint8_t *frame, size_t len);
+    void *arg;
 
     struct sim_event **heap;
     size_t nheap, heap_cap;
@@ -120,6 +125,8 @@ void sim_node_remove(struct sim_node *n); /* crashes: says goodbye to nobody */
 /* Make `n` a controller (its store in memory) with one open network of this pool, and it is its own
  * members' root. */
 ov_netid sim_controller(struct sim_node *n, const char *pool);
+/* Change a setting of a network of this controller, as its owner does. */
+void sim_set(struct sim_node *n, ov_netid net, const char *key, const char *value);
 void sim_join(struct sim_node *n, struct sim_node *root, ov_netid net);
 
 /* Run until `done` says so, or for at most `limit`; returns what `done` said last. NULL: just run.

@@ -141,6 +141,8 @@ void sim_stack_frame(struct sim_node *n, const uint8_t *frame, size_t len)
     int rc = ov_frame_parse(frame, len, &f);
 
     assert(rc == OV_OK);
+    if (n->sim->arrived != NULL)
+        n->sim->arrived(n->sim->arg, n, frame, len);
     if (!n->ready || f.tags != 0)
         return;
     if (!ov_mac_is_multicast(&f.dst) && memcmp(&f.dst, &n->mac, sizeof(f.dst)) != 0)

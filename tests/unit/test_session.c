@@ -112,6 +112,63 @@ static void test_three_slots(void **state)
     wu_free(t.w);
 }
 
+/* Both sides begin at once: nothing under way is lost, and both end up with the same key. */
+static void test_crossing(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 20; seed < 30; seed++) {
+        struct two t = two(seed);
+        struct two back = {.w = t.w, .a = t.b, .b = t.a, .ab = t.ba, .ba = t.ab};
+        struct ov_session *a = &t.ab->s, *b = &t.ba->s;
+
+        shake_hands(&t);
+        assert_true(ov_session_confirm(t.b->e, b, b->next));
+        struct ov_keypair *old_a = a->current, *old_b = b->current;
+        for (int round = 0; round < 3; round++) {
+            t.a->e->now = t.b->e->now += OV_SEC;
+            initiate(&t);
+            initiate(&back);
+            assert_int_equal(respond(&t), OV_OK);
+            assert_int_equal(respond(&back), OV_OK);
+            finish(&t);
+            finish(&back);
+            assert_int_equal(pass(old_a, old_b), OV_OK);
+            assert_int_equal(pass(old_b, old_a), OV_OK);
+            struct ov_keypair *ours = a->current, *theirs = b->current;
+            assert_int_equal(pass(ours, b->next), OV_OK);
+            assert_int_equal(pass(theirs, a->next), OV_OK);
+            bool a_moved = ov_session_confirm(t.a->e, a, a->next);
+            bool b_moved = ov_session_confirm(t.b->e, b, b->next);
+            assert_int_not_equal(a_moved, b_moved);
+            assert_null(a->next);
+            assert_null(b->next);
+            assert_int_not_equal(a->current->initiator, b->current->initiator);
+            /* What was sent before the other side had decided still opens. */
+            assert_int_equal(pass(ours, b_moved ? b->current : b->previous), OV_OK);
+            assert_int_equal(pass(theirs, a_moved ? a->current : a->previous), OV_OK);
+            assert_int_equal(pass(a->current, b->current), OV_OK);
+            assert_int_equal(pass(b->current, a->current), OV_OK);
+            assert_int_equal(t.a->e->indices.len, 2);
+            assert_int_equal(t.b->e->indices.len, 2);
+            old_a = a->current;
+            old_b = b->current;
+        }
+        /* One that is never used does not stay for ever. */
+        t.a->e->now = t.b->e->now += OV_SEC;
+        initiate(&t);
+        initiate(&back);
+        assert_int_equal(respond(&t), OV_OK);
+        assert_int_equal(respond(&back), OV_OK);
+        finish(&t);
+        assert_int_equal(t.a->e->indices.len, 3);
+        shake_hands(&t);
+        assert_int_equal(t.a->e->indices.len, 2);
+        ov_session_clear(t.a->e, a);
+        ov_session_clear(t.b->e, b);
+        wu_free(t.w);
+    }
+}
+
 /* A response that does not open changes nothing: the true one still does. */
 static void test_bad_response(void **state)
 {
@@ -307,10 +364,15 @@ static void test_indices_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_three_slots),   cmocka_unit_test(test_bad_response),
-        cmocka_unit_test(test_aead_choice),   cmocka_unit_test(test_replay_and_forgery),
-        cmocka_unit_test(test_relay_headers), cmocka_unit_test(test_ages),
-        cmocka_unit_test(test_boot_numbers),  cmocka_unit_test(test_stamps),
+        cmocka_unit_test(test_three_slots),
+        cmocka_unit_test(test_crossing),
+        cmocka_unit_test(test_bad_response),
+        cmocka_unit_test(test_aead_choice),
+        cmocka_unit_test(test_replay_and_forgery),
+        cmocka_unit_test(test_relay_headers),
+        cmocka_unit_test(test_ages),
+        cmocka_unit_test(test_boot_numbers),
+        cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_indices_bound),
     };
 
