@@ -131,6 +131,14 @@ static bool set_portmap(struct ov_settings *s, const char *v)
     return parse_bool(v, &s->portmap);
 }
 
+static bool set_priority(struct ov_settings *s, const char *v)
+{
+    if (strcmp(v, "realtime") != 0 && strcmp(v, "normal") != 0)
+        return false;
+    s->priority = v[0] == 'r';
+    return true;
+}
+
 static bool set_root(struct ov_settings *s, const char *v)
 {
     return parse_bool(v, &s->root);
@@ -193,6 +201,7 @@ static const struct key {
     {"node", "offload", set_offload, false, "yes or no"},
     {"node", "aes", set_aes, false, "yes or no"},
     {"node", "portmap", set_portmap, false, "yes or no"},
+    {"node", "priority", set_priority, false, "realtime or normal"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},
@@ -371,6 +380,7 @@ void ov_config_defaults(struct ov_settings *s)
     *s = (struct ov_settings){.offload = true,
                               .portmap = true,
                               .aes = true,
+                              .priority = true,
                               .root_port = OV_DEFAULT_PORT,
                               .log_level = OV_LOG_INFO};
     snprintf(s->interface, sizeof(s->interface), "ovpn%%d");

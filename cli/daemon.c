@@ -16,6 +16,7 @@
 #include "version.h"
 
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -117,6 +118,7 @@ void ov_daemon_drain(struct ov_daemon *d)
                             o.datagrams.segment);
             break;
         case OV_OUT_FRAME:
+            ov_pace_count(&d->pace, 1);
             ov_networks_frame(d->networks, &o.frame);
             break;
         case OV_OUT_EVENT:
@@ -155,19 +157,35 @@ static void on_addresses(void *arg)
 
 static void arm_timer(struct ov_daemon *d)
 {
-    ov_time when = ov_node_deadline(d->node), now = ov_daemon_now(d);
+    ov_time when = ov_node_deadline(d->node), now;
+    if (when == d->alarm && uv_is_active((uv_handle_t *)&d->timer))
+        return; /* most packets change no deadline */
+    d->alarm = when;
     if (when == OV_NEVER) {
         uv_timer_stop(&d->timer);
         return;
     }
+    now = ov_daemon_now(d);
     uv_update_time(&d->loop);
     uv_timer_start(&d->timer, on_deadline, when <= now ? 0 : (when - now + OV_MS - 1) / OV_MS, 0);
+}
+
+/* Rest, if it is time to. */
+static void rest(struct ov_daemon *d)
+{
+    struct pollfd waiting = {.fd = uv_backend_fd(&d->loop), .events = POLLIN};
+    if (!ov_priority_held(&d->priority))
+        return;
+    ov_time pause = ov_pace_rest(&d->pace, poll(&waiting, 1, 0) == 0, ov_daemon_now(d));
+    if (pause > 0)
+        (void)nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 }
 
 /* Once before the loop sleeps: do what events have asked for, then set the alarm. */
 static void on_prepare(uv_prepare_t *p)
 {
     struct ov_daemon *d = p->data;
+    ov_priority_check(&d->priority);
     bool more = ov_networks_run(d->networks);
     if (d->owner != NULL)
         more |= ov_owner_run(d->owner);
@@ -183,10 +201,12 @@ static void on_prepare(uv_prepare_t *p)
         d->peer_changed = false;
         ov_mapping_look(d);
     }
-    if (more)
+    if (more) {
         uv_timer_start(&d->timer, on_deadline, 0, 0);
-    else
-        arm_timer(d);
+        return;
+    }
+    arm_timer(d);
+    rest(d);
 }
 
 static void on_signal(uv_signal_t *s, int signum)
@@ -377,6 +397,7 @@ static void stop(struct ov_daemon *d)
     if (d->watch != NULL)
         ov_watch_close(d->watch);
     ov_sockets_close(d);
+    ov_priority_close(&d->priority);
     uv_close((uv_handle_t *)&d->timer, NULL);
     uv_close((uv_handle_t *)&d->prepare, NULL);
     uv_close((uv_handle_t *)&d->sigint, NULL);
@@ -388,6 +409,7 @@ static void init_loop(struct ov_daemon *d)
 {
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->timer);
+    ov_priority_open(&d->priority, &d->loop, d->settings->priority, &d->log);
     uv_prepare_init(&d->loop, &d->prepare);
     uv_signal_init(&d->loop, &d->sigint);
     uv_signal_init(&d->loop, &d->sigterm);

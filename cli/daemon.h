@@ -11,7 +11,9 @@
 
 #include "config.h"
 #include "conflicts.h"
+#include "pace.h"
 #include "pings.h"
+#include "priority.h"
 
 #include <uv.h>
 
@@ -46,7 +48,10 @@ struct ov_daemon {
     struct ov_daemon_socket sockets[OV_DAEMON_SOCKETS];
     size_t nlocals; /* as the engine was last told */
     struct ov_local locals[OV_LOCALS_MAX];
-    uv_timer_t timer; /* the engine's deadline */
+    uv_timer_t timer; /* the engine's deadline: */
+    ov_time alarm;    /* when it is set to */
+    struct ov_priority priority;
+    struct ov_pace pace;
     uv_prepare_t prepare;
     uv_signal_t sigint, sigterm, sighup;
     bool by_hand;           /* run on a terminal */

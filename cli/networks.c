@@ -20,8 +20,6 @@
 struct net {
     struct ov_networks *table; /* NULL: this slot is free */
     ov_netid id;
-    bool dirty;
-    bool written;            /* frames, since the last flush */
     enum ov_net_state state; /* as last told in the log */
     struct ov_tap *tap;      /* NULL: no device */
     struct ov_link *link;    /* NULL: no device */
@@ -38,15 +36,24 @@ struct ov_networks {
     uv_timer_t timer; /* runs only while there is a device, or one is missing */
     bool ticking;
     uint64_t dropped; /* by devices that are gone */
+    /* What each packet asks for, beside the large slots: bit i is about v[i]. */
+    uint32_t dirty, written;       /* marked; has frames since the last flush */
+    ov_netid ids[OV_NETWORKS_MAX]; /* 0: free */
     struct net v[OV_NETWORKS_MAX];
 };
+_Static_assert(OV_NETWORKS_MAX <= 32, "a bit for each");
 
 static struct net *find(const struct ov_networks *n, ov_netid id)
 {
     for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
-        if (n->v[i].table != NULL && n->v[i].id == id)
+        if (id != 0 && n->ids[i] == id)
             return (struct net *)&n->v[i];
     return NULL;
+}
+
+static uint32_t bit(const struct net *net)
+{
+    return (uint32_t)1 << (net - net->table->v);
 }
 
 int ov_networks_open(struct ov_daemon *d, struct ov_networks **out)
@@ -120,6 +127,7 @@ static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v,
             else
                 batch[kept++] = (struct ov_frame){v[i].data, v[i].len, v[i].offload};
         }
+        ov_pace_count(&d->pace, n);
         if (kept > 0)
             ov_node_frames(d->node, net->id, batch, kept, now);
         ov_daemon_drain(d);
@@ -258,7 +266,7 @@ static void update(struct net *net)
 {
     struct ov_network_info info;
     bool joined = ov_node_network(net->table->d->node, net->id, &info) == OV_OK;
-    net->dirty = false;
+    net->table->dirty &= ~bit(net);
     if (joined)
         log_state(net, info.state);
     if (joined && info.state == OV_NET_STATE_READY && info.has_config) {
@@ -270,8 +278,10 @@ static void update(struct net *net)
     take_down(net);
     net->problem[0] = net->refused[0] = '\0';
     net->retry = 0;
-    if (!joined)
+    if (!joined) {
+        net->table->ids[net - net->table->v] = 0;
         net->table = NULL;
+    }
 }
 
 static void on_tick(uv_timer_t *t)
@@ -283,7 +293,7 @@ static void on_tick(uv_timer_t *t)
         if (net->table == NULL)
             continue;
         if (net->retry != 0 && now >= net->retry)
-            net->dirty = true;
+            n->dirty |= bit(net);
         else if (net->tap != NULL)
             poll_groups(net);
     }
@@ -295,6 +305,7 @@ static struct net *add(struct ov_networks *n, ov_netid id)
         if (n->v[i].table != NULL)
             continue;
         n->v[i] = (struct net){.table = n, .id = id};
+        n->ids[i] = id;
         return &n->v[i];
     }
     return NULL; /* the engine has no more networks than we have places */
@@ -306,19 +317,20 @@ void ov_networks_mark(struct ov_networks *n, ov_netid id)
     if (net == NULL)
         net = add(n, id);
     if (net != NULL)
-        net->dirty = true;
+        n->dirty |= bit(net);
 }
 
 bool ov_networks_run(struct ov_networks *n)
 {
-    bool needed = false, more = false;
+    bool needed = false;
+    uint32_t now = n->dirty;
+    if (now == 0)
+        return false;
     for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
-        if (n->v[i].table != NULL && n->v[i].dirty)
+        if (now >> i & 1)
             update(&n->v[i]);
         needed |= n->v[i].table != NULL && (n->v[i].tap != NULL || n->v[i].retry != 0);
     }
-    for (size_t i = 0; i < OV_NETWORKS_MAX; i++)
-        more |= n->v[i].table != NULL && n->v[i].dirty;
     if (needed != n->ticking) {
         n->ticking = needed;
         if (needed)
@@ -326,7 +338,7 @@ bool ov_networks_run(struct ov_networks *n)
         else
             uv_timer_stop(&n->timer);
     }
-    return more;
+    return n->dirty != 0;
 }
 
 void ov_networks_frame(struct ov_networks *n, const struct ov_out_frame *f)
@@ -335,16 +347,15 @@ void ov_networks_frame(struct ov_networks *n, const struct ov_out_frame *f)
     if (net == NULL || net->tap == NULL)
         return;
     ov_tap_write(net->tap, f->data, f->len, &f->offload);
-    net->written = true;
+    n->written |= bit(net);
 }
 
 void ov_networks_flush(struct ov_networks *n)
 {
-    for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
-        struct net *net = &n->v[i];
-        if (net->written && net->tap != NULL)
+    for (; n->written != 0; n->written &= n->written - 1) {
+        struct net *net = &n->v[__builtin_ctz(n->written)];
+        if (net->table != NULL && net->tap != NULL)
             ov_tap_flush(net->tap);
-        net->written = false;
     }
 }
 

@@ -46,6 +46,7 @@ static void defaults(void **state)
     assert_true(s.offload);
     assert_true(s.aes);
     assert_true(s.portmap);
+    assert_true(s.priority);
     assert_false(s.root);
     assert_false(s.controller);
     assert_int_equal(s.log_level, OV_LOG_INFO);
@@ -64,6 +65,7 @@ static void everything(void **state)
                            "offload = no\n"
                            "aes = no\n"
                            "portmap = no\n"
+                           "priority = normal\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
                            "\n"
@@ -84,6 +86,7 @@ static void everything(void **state)
     assert_false(s.offload);
     assert_false(s.aes);
     assert_false(s.portmap);
+    assert_false(s.priority);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");
     assert_int_equal(s.roots[0].port, OV_DEFAULT_PORT);
@@ -140,6 +143,7 @@ static void bad_values(void **state)
         "[node]\nbind = example.org\n",
         "[node]\nname =\n",
         "[node]\noffload = tso\n",
+        "[node]\npriority = high\n",
         "[node]\ninterface = a/b\n",
         "[node]\ninterface = ovpn%s\n",
         "[node]\ninterface = ovpn%d%d\n",
