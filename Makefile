@@ -9,6 +9,7 @@
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make bench-publish   its results into README.md and docs/
+#   make bench-engine    what a packet and a peer cost the engine, with 2 and 1,000 peers (a minute)
 #   make demo            a root, a controller and two homes behind NATs, on this machine
 #   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
 #   SAN=1                the same with ASan and UBSan, in build-san/
@@ -156,6 +157,12 @@ fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,BENCH)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(PKG_LIBS) -lpthread
+$(BUILD)/bench/engine: bench/engine.c bench/world.c bench/world.h $(BUILD)/libcore.a
+	@mkdir -p $(@D)
+	$(call say,BENCH)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) \
+	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $(filter %.c %.a,$^) $(PKG_LIBS)
+bench-engine: $(BUILD)/bench/engine
+	@$< $(BENCH_ENGINE)
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
 	@packaging/deps bench
 	@BUILD=$(BUILD) bench/run
@@ -193,7 +200,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish demo format lint install uninstall help clean
+.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish bench-engine demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:
