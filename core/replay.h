@@ -5,11 +5,12 @@
 #include "types.h"
 
 #define OV_REPLAY_WINDOW 8192 /* at least this many counters behind the highest are told apart */
-#define OV_REPLAY_WORDS  (OV_REPLAY_WINDOW / 64 + 1)
+#define OV_REPLAY_WORDS  (OV_REPLAY_WINDOW / 64)
 
 struct ov_replay {
-    uint64_t next; /* highest accepted counter + 1; 0: none yet */
-    uint64_t bits[OV_REPLAY_WORDS];
+    uint64_t bits[OV_REPLAY_WORDS]; /* of the words before the top one */
+    uint64_t top;                   /* the word that the highest counter is in */
+    uint64_t next;                  /* highest accepted counter + 1; 0: none yet */
 };
 
 void ov_replay_init(struct ov_replay *w);
