@@ -160,7 +160,7 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 $(BUILD)/bench/engine: bench/engine.c bench/world.c bench/world.h $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,BENCH)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) \
-	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free -o $@ $(filter %.c %.a,$^) $(PKG_LIBS)
+	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc -o $@ $(filter %.c %.a,$^) $(PKG_LIBS)
 bench-engine: $(BUILD)/bench/engine
 	@$< $(BENCH_ENGINE)
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit

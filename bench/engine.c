@@ -2,14 +2,15 @@
  * with many.
  *
  * The engine is called as the daemon calls it, in batches, and what it wants done is pulled and
- * thrown away; there are no sockets and no device, so nothing but the engine is measured. All worlds
- * stand side by side in one process and are measured in turns, round after round, so that whatever
- * else happens on the machine happens to all of them. A number is the median of the rounds, in
- * nanoseconds of this thread's processor time (and in instructions, where the kernel counts them).
+ * thrown away; there are no sockets and no device, so nothing but the engine is measured. All
+ * worlds stand side by side in one process and are measured in turns, round after round, so that
+ * whatever else happens on the machine happens to all of them. A number is the median of the
+ * rounds, in nanoseconds of this thread's processor time (and in instructions, where the kernel
+ * counts them).
  *
- * What comes in is sealed beforehand by the other side's engine and copied into the same few buffers
- * batch by batch, as a kernel does; the copying is not measured. A lap over all peers that is not
- * measured goes before, since the sealing has emptied the caches.
+ * What comes in is sealed beforehand by the other side's engine and copied into the same few
+ * buffers batch by batch, as a kernel does; the copying is not measured. A lap over all peers that
+ * is not measured goes before, since the sealing has emptied the caches.
  *
  *   engine [--json] [--rounds N] [--known N] [--live N] */
 #include "world.h"
@@ -35,7 +36,8 @@
 
 enum op { RX_SMALL, TX_SMALL, RX_TRAIN, TX_TRAIN, OPS };
 static const char *const op_name[OPS] = {"rx_frame", "tx_frame", "rx_train", "tx_train"};
-static const char *const op_text[OPS] = {"receive 100 B", "send 100 B", "receive 64 KB", "send 64 KB"};
+static const char *const op_text[OPS] = {"receive 100 B", "send 100 B", "receive 64 KB",
+                                         "send 64 KB"};
 
 struct scene {
     const char *name, *text;
@@ -46,7 +48,7 @@ struct scene {
 /* What one measurement needs, allocated once. */
 struct bench {
     struct world *w[3];
-    int counter; /* of instructions; -1: there is none */
+    int counter;                           /* of instructions; -1: there is none */
     uint64_t clock_ns, clock_instructions; /* what looking at the clock costs */
     uint8_t *sealed;                       /* datagrams to come, one after another */
     size_t sealed_cap, *lens;
@@ -154,7 +156,8 @@ static size_t receive(struct bench *b, struct world *w, const size_t *from, size
             uint8_t *slot = b->slots + count * SLOT;
             memcpy(slot, next, b->lens[i]);
             next += b->lens[i];
-            v[count] = (struct ov_datagram){0, w->peers[from[i]].ep, slot, b->lens[i]};
+            v[count] =
+                (struct ov_datagram){.from = w->peers[from[i]].ep, .data = slot, .len = b->lens[i]};
         }
         struct reading start = look(b);
         ov_node_datagrams(w->us, v, count, w->now);

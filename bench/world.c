@@ -10,13 +10,13 @@
 #include <string.h>
 #include <time.h>
 
-#define START    (1000 * OV_SEC)
-#define WALL     1767225600000ull
-#define PORT     4793
-#define LINK_MTU 1472 /* larger datagrams do not arrive */
+#define START     (1000 * OV_SEC)
+#define WALL      1767225600000ull
+#define PORT      4793
+#define LINK_MTU  1472 /* larger datagrams do not arrive */
 #define OUT_SMALL ((size_t)256 << 10)
-#define PACE     (15 * OV_MS) /* between handshakes: a node takes a hundred a second unasked */
-#define STEP     (10 * OV_MS)
+#define PACE      (15 * OV_MS) /* between handshakes: a node takes a hundred a second unasked */
+#define STEP      (10 * OV_MS)
 #define PROTO_UDP 17
 #define PROTO_TCP 6
 #define HEADERS   (OV_ETH_LEN + 20 + 20)
@@ -31,10 +31,12 @@ static size_t counted;
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t align, size_t n);
 void __real_free(void *p);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t align, size_t n);
 void __wrap_free(void *p);
 
 static size_t size_of(void *p)
@@ -64,6 +66,11 @@ void *__wrap_realloc(void *p, size_t n)
     if (counting)
         counted -= size_of(p);
     return count(__real_realloc(p, n));
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n)
+{
+    return count(__real_aligned_alloc(align, n));
 }
 
 void __wrap_free(void *p)
@@ -400,7 +407,8 @@ struct ov_frame world_frame(const struct world *w, size_t k, bool outwards, size
 {
     const struct world_peer *p = &w->peers[k];
     ov_netid net = w->nets[p->net];
-    struct ov_mac us = ov_mac_derive(w->id.pub.addr, net), them = ov_mac_derive(p->id.pub.addr, net);
+    struct ov_mac us = ov_mac_derive(w->id.pub.addr, net),
+                  them = ov_mac_derive(p->id.pub.addr, net);
     uint8_t *f = buf + OV_FRAME_HEADROOM, *ip = f + OV_ETH_LEN, *tcp = ip + 20;
     struct ov_frame out = {.data = f, .len = len};
     bool super = len > OV_ETH_LEN + OV_MTU_DEFAULT;

@@ -1,9 +1,10 @@
 /* world: one engine under load, and all the others it talks to, in one process without sockets.
  *
  * `us` is the engine that is looked at. The others are real engines too, so that everything between
- * them is sealed, checked and answered as it would be; each has its own UDP address, and world_run()
- * carries datagrams to them and back. Known peers without an engine of their own are restored from
- * what a node persists. Everything random comes from one seed, and the clock is simulated.
+ * them is sealed, checked and answered as it would be; each has its own UDP address, and
+ * world_run() carries datagrams to them and back. Known peers without an engine of their own are
+ * restored from what a node persists. Everything random comes from one seed, and the clock is
+ * simulated.
  *
  * Each call into `us` is bracketed, so that what it allocates can be told from what others do. */
 #ifndef OV_BENCH_WORLD_H
@@ -39,7 +40,8 @@ struct world {
 /* `known` peers in all, `live` of them with a session and members of one of `nets` networks. */
 struct world *world_new(size_t known, size_t live, size_t nets);
 void world_free(struct world *w);
-/* Run everybody for `span`; what `us` costs is added to `ticks` and `tick_ns`, which may be NULL. */
+/* Run everybody for `span`; what `us` costs is added to `ticks` and `tick_ns`, which may be NULL.
+ */
 void world_run(struct world *w, ov_time span, uint64_t *ticks, uint64_t *tick_ns);
 
 /* A frame of `len` bytes of UDP between us and peer `k`, outwards or inwards; a superframe when

@@ -1,5 +1,6 @@
 #include "bytes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The bytes of an address of this family, or -1. */
@@ -257,4 +258,16 @@ void ov_writer_endpoint(struct ov_writer *w, const struct ov_endpoint *e)
 {
     ov_writer_ip(w, &e->ip);
     ov_writer_u16(w, e->port);
+}
+
+/* ---- memory ---- */
+
+void *ov_lines_alloc(size_t len)
+{
+    size_t whole = (len + OV_LINE - 1) / OV_LINE * OV_LINE;
+    void *p = aligned_alloc(OV_LINE, whole);
+
+    if (p != NULL)
+        memset(p, 0, whole);
+    return p;
 }

@@ -61,6 +61,22 @@ void ov_writer_ip(struct ov_writer *w, const struct ov_ip *ip);
 void ov_writer_prefix(struct ov_writer *w, const struct ov_prefix *p);
 void ov_writer_endpoint(struct ov_writer *w, const struct ov_endpoint *e);
 
+/* What processors fetch and keep of memory at once; where they differ it only costs time. */
+#define OV_LINE 64
+/* Zeroed memory that begins with a line of its own; NULL when there is none. For free(). */
+void *ov_lines_alloc(size_t len);
+/* This memory will be read or written soon: a hint, good for any address. */
+static inline void ov_prefetch(const void *p)
+{
+    __builtin_prefetch(p);
+}
+/* The same for all of `len` bytes. */
+static inline void ov_prefetch_range(const void *p, size_t len)
+{
+    for (size_t i = 0; i < len; i += OV_LINE)
+        __builtin_prefetch((const uint8_t *)p + i);
+}
+
 /* Big-endian loads and stores for the fixed headers of the data path. */
 static inline uint16_t ov_load16(const uint8_t *p)
 {

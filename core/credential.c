@@ -118,12 +118,17 @@ int ov_cert_verify(const uint8_t *in, size_t len, const struct ov_identity *cont
     return owns(controller, out->netid) ? unseal(in, len, controller, cert_domain) : OV_EAUTH;
 }
 
-bool ov_cert_agree(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s)
+bool ov_cert_timely(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s)
 {
     ov_wall apart =
         a->timestamp > b->timestamp ? a->timestamp - b->timestamp : b->timestamp - a->timestamp;
 
-    return a->netid == b->netid && apart <= (ov_wall)window_s * 1000;
+    return apart <= (ov_wall)window_s * 1000;
+}
+
+bool ov_cert_agree(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s)
+{
+    return a->netid == b->netid && ov_cert_timely(a, b, window_s);
 }
 
 bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip)

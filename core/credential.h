@@ -20,12 +20,12 @@ enum ov_perm {
 /* {u8 version=1, u64 netid, u40 member address, identity 72, u64 timestamp, u16 permissions, u8 n,
  *  prefix x n, signature} */
 struct ov_cert {
-    ov_netid netid;
-    struct ov_identity member; /* addr: see verify */
-    ov_wall timestamp;
+    ov_wall timestamp; /* with what follows up to the first address, what every frame needs */
     uint16_t perms;
     uint8_t naddrs;
     struct ov_prefix addrs[OV_CERT_ADDRS_MAX]; /* the member's address with the subnet's length */
+    ov_netid netid;
+    struct ov_identity member; /* addr: see verify */
 };
 
 /* Sign and encode. Returns the length, or OV_EINVAL when there are too many addresses. */
@@ -40,6 +40,8 @@ OV_CHECK int ov_cert_decode(const uint8_t *in, size_t len, struct ov_cert *out);
 /* Agreement is relative: two certificates of one network agree when their timestamps differ by at
  * most `window_s`. */
 bool ov_cert_agree(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s);
+/* The same of two that are known to be of one network. */
+bool ov_cert_timely(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s);
 bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip);
 
 #define OV_NET_NAME_MAX       64 /* with NUL */

@@ -12,7 +12,6 @@
 #define UNPROVEN_RATE     500 /* datagrams a second to endpoints that have not answered yet */
 #define UNPROVEN_BURST    1300
 #define STAMP_AHEAD       3600000000ull /* microseconds: one persisted stamp covers an hour */
-#define INDEX_TRIES       16
 
 /* A per-purpose seed for the hash tables. */
 static void random_seed(const struct ov_random *r, uint8_t seed[16])
@@ -27,8 +26,7 @@ static void init_maps(struct ov_engine *e)
     ov_map_init(&e->peers, e->max_peers, seed);
     random_seed(&e->random, seed);
     ov_map_init(&e->by_key, e->max_peers, seed);
-    random_seed(&e->random, seed);
-    ov_map_init(&e->indices, e->max_peers * 4, seed);
+    ov_indices_init(&e->indices, e->max_peers * 4);
 }
 
 int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uint8_t caps,
@@ -76,7 +74,7 @@ void ov_engine_free(struct ov_engine *e)
 {
     ov_map_free(&e->peers);
     ov_map_free(&e->by_key);
-    ov_map_free(&e->indices);
+    ov_indices_free(&e->indices);
     ov_timers_free(&e->timers);
     ov_ratelimit_free(e->handshake_sources);
     ov_ratelimit_free(e->stranger_sources);
@@ -131,30 +129,6 @@ int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len)
     if (v > e->stamp)
         e->stamp = v;
     return OV_OK;
-}
-
-int ov_index_add(struct ov_engine *e, struct ov_index *ix)
-{
-    for (int i = 0; i < INDEX_TRIES; i++) {
-        uint32_t id = (uint32_t)ov_random_u64(&e->random);
-        if (id == 0 || ov_map_get(&e->indices, ov_key_u64(id)))
-            continue;
-        ix->id = id;
-        return ov_map_put(&e->indices, ov_key_u64(id), ix);
-    }
-    return OV_EFULL;
-}
-
-void ov_index_remove(struct ov_engine *e, struct ov_index *ix)
-{
-    if (ix->id)
-        ov_map_del(&e->indices, ov_key_u64(ix->id));
-    ix->id = 0;
-}
-
-struct ov_index *ov_index_find(const struct ov_engine *e, uint32_t id)
-{
-    return ov_map_get(&e->indices, ov_key_u64(id));
 }
 
 int ov_engine_socket(const struct ov_engine *e, uint8_t family)

@@ -7,6 +7,7 @@
 
 #include "cookie.h"
 #include "identity.h"
+#include "index.h"
 #include "local.h"
 #include "log.h"
 #include "map.h"
@@ -16,27 +17,19 @@
 #include "timer.h"
 #include "wire.h"
 
-struct ov_peer;
-struct ov_keypair;
-
 /* What rank 3 tells the ranks above. */
 struct ov_engine_ops {
     /* An authenticated message that rank 3 does not know; `msg` starts with its type byte. */
     void (*message)(void *arg, struct ov_peer *p, uint8_t *msg, size_t len);
     /* A session stands. `fresh`: the other side may know nothing of what we told it before. */
     void (*session)(void *arg, struct ov_peer *p, bool fresh);
+    /* A peer's end: nobody may point to it any more. */
+    void (*forgotten)(void *arg, struct ov_peer *p);
     /* WHOIS answered: a proven identity. */
     void (*located)(void *arg, const struct ov_identity *id);
     /* An IAM arrived: not proven yet. */
     void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket,
                 const struct ov_endpoint *from);
-};
-
-/* An entry of the table of local session indices: a keypair, or (kp NULL) a handshake under way. */
-struct ov_index {
-    uint32_t id;
-    struct ov_peer *peer;
-    struct ov_keypair *kp;
 };
 
 #define OV_PEERS_DEFAULT    16384
@@ -73,12 +66,13 @@ struct ov_engine {
     bool locals_told;          /* at least once */
     struct ov_endpoint mapped; /* what a router forwards to our IPv4 socket; family 0: nothing */
 
+    uint64_t ended; /* counts peers, keys and members that were freed, for node_batch.c */
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;
-    struct ov_map peers;   /* address -> struct ov_peer */
-    struct ov_map by_key;  /* first 16 bytes of the X25519 key -> struct ov_peer */
-    struct ov_map indices; /* session index -> struct ov_index */
-    struct ov_peer *keep;  /* list of peers to stay connected with: roots, controllers */
+    struct ov_map peers;       /* address -> struct ov_peer */
+    struct ov_map by_key;      /* first 16 bytes of the X25519 key -> struct ov_peer */
+    struct ov_indices indices; /* of keypairs and handshakes */
+    struct ov_peer *keep;      /* list of peers to stay connected with: roots, controllers */
 };
 
 OV_CHECK int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uint8_t caps,
@@ -96,10 +90,6 @@ uint64_t ov_engine_stamp(struct ov_engine *e);
 OV_CHECK int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len);
 ov_wall ov_engine_wall(const struct ov_engine *e);
 
-/* Give `ix` a fresh random id and enter it. */
-OV_CHECK int ov_index_add(struct ov_engine *e, struct ov_index *ix);
-void ov_index_remove(struct ov_engine *e, struct ov_index *ix);
-struct ov_index *ov_index_find(const struct ov_engine *e, uint32_t id);
 /* The socket of this family, or -1. */
 int ov_engine_socket(const struct ov_engine *e, uint8_t family);
 

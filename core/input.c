@@ -165,7 +165,7 @@ static void on_response(struct arrival *a)
         ov_drop(e, OV_DROP_MALFORMED);
         return;
     }
-    struct ov_index *ix = ov_index_find(e, ov_load32(a->d + 8));
+    struct ov_index *ix = ov_indices_find(&e->indices, ov_load32(a->d + 8));
     if (!ix || ix->kp) {
         ov_drop(e, OV_DROP_UNKNOWN_SESSION);
         return;
@@ -191,7 +191,7 @@ static void on_cookie(struct arrival *a)
         ov_drop(a->e, OV_DROP_MALFORMED);
         return;
     }
-    struct ov_index *ix = ov_index_find(a->e, ov_load32(a->d + 4));
+    struct ov_index *ix = ov_indices_find(&a->e->indices, ov_load32(a->d + 4));
     if (!ix || ix->kp) {
         ov_drop(a->e, OV_DROP_UNKNOWN_SESSION);
         return;
@@ -439,7 +439,8 @@ static void on_data(struct arrival *a)
     struct ov_engine *e = a->e;
     uint8_t *msg;
     size_t mlen;
-    struct ov_index *ix = a->len >= OV_DATA_OVERHEAD ? ov_index_find(e, ov_load32(a->d + 4)) : NULL;
+    struct ov_index *ix =
+        a->len >= OV_DATA_OVERHEAD ? ov_indices_find(&e->indices, ov_load32(a->d + 4)) : NULL;
     if (!ix || !ix->kp || ov_keypair_expired(e, ix->kp)) {
         ov_drop(e, a->len < OV_DATA_OVERHEAD ? OV_DROP_MALFORMED : OV_DROP_UNKNOWN_SESSION);
         return;
@@ -472,7 +473,7 @@ static void on_relay(struct arrival *a)
         ov_drop(e, OV_DROP_MALFORMED);
         return;
     }
-    struct ov_index *ix = ov_index_find(e, r.receiver);
+    struct ov_index *ix = ov_indices_find(&e->indices, r.receiver);
     if (!ix || !ix->kp || ov_keypair_expired(e, ix->kp)) {
         ov_drop(e, OV_DROP_UNKNOWN_SESSION);
         return;

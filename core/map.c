@@ -6,6 +6,8 @@
  * table itself, which no caller's value can be. */
 #include "map.h"
 
+#include "bytes.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,14 +52,20 @@ void ov_map_free(struct ov_map *m)
     *m = (struct ov_map){0};
 }
 
-/* Where the probe chain of `k` starts. The hash never leaves the process: host order will do. */
-static size_t home(const struct ov_map *m, struct ov_key k)
+/* The hash never leaves the process: host order will do. */
+uint64_t ov_map_hash(const struct ov_map *m, struct ov_key k)
 {
     uint64_t in[2] = {k.hi, k.lo}, hash;
     uint8_t out[crypto_shorthash_BYTES];
 
     crypto_shorthash(out, (const unsigned char *)in, sizeof(in), m->seed);
     memcpy(&hash, out, sizeof(hash));
+    return hash;
+}
+
+/* Where the probe chain of a hash starts. */
+static size_t home(const struct ov_map *m, uint64_t hash)
+{
     return (size_t)hash & (m->cap - 1);
 }
 
@@ -67,11 +75,11 @@ static bool is_tomb(const struct ov_map *m, const struct ov_map_slot *s)
 }
 
 /* The slot that holds `k`, or NULL. */
-static struct ov_map_slot *find(const struct ov_map *m, struct ov_key k)
+static struct ov_map_slot *find_hashed(const struct ov_map *m, struct ov_key k, uint64_t hash)
 {
     if (m->len == 0)
         return NULL;
-    for (size_t i = home(m, k);; i = (i + 1) & (m->cap - 1)) {
+    for (size_t i = home(m, hash);; i = (i + 1) & (m->cap - 1)) {
         struct ov_map_slot *s = &m->slots[i];
         if (s->value == NULL)
             return NULL;
@@ -80,11 +88,16 @@ static struct ov_map_slot *find(const struct ov_map *m, struct ov_key k)
     }
 }
 
+static struct ov_map_slot *find(const struct ov_map *m, struct ov_key k)
+{
+    return m->len > 0 ? find_hashed(m, k, ov_map_hash(m, k)) : NULL;
+}
+
 /* The first slot on the chain of `k`, which is absent, that can take it: a tombstone or an empty
  * one. */
 static struct ov_map_slot *vacancy(const struct ov_map *m, struct ov_key k)
 {
-    size_t i = home(m, k);
+    size_t i = home(m, ov_map_hash(m, k));
 
     while (m->slots[i].value != NULL && !is_tomb(m, &m->slots[i]))
         i = (i + 1) & (m->cap - 1);
@@ -127,6 +140,19 @@ static int make_room(struct ov_map *m)
 void *ov_map_get(const struct ov_map *m, struct ov_key k)
 {
     const struct ov_map_slot *s = find(m, k);
+
+    return s != NULL ? s->value : NULL;
+}
+
+void ov_map_prefetch(const struct ov_map *m, uint64_t hash)
+{
+    if (m->len > 0)
+        ov_prefetch(&m->slots[home(m, hash)]);
+}
+
+void *ov_map_get_hashed(const struct ov_map *m, struct ov_key k, uint64_t hash)
+{
+    const struct ov_map_slot *s = find_hashed(m, k, hash);
 
     return s != NULL ? s->value : NULL;
 }

@@ -29,6 +29,11 @@ struct ov_key ov_key_ip(const struct ov_ip *ip);
 void ov_map_init(struct ov_map *m, size_t max, const uint8_t seed[16]);
 void ov_map_free(struct ov_map *m);                        /* frees the table, not the values */
 void *ov_map_get(const struct ov_map *m, struct ov_key k); /* NULL when absent */
+/* The same in steps, for keys that are known some time before: their hash, a hint to the processor,
+ * and the look-up itself. A hash is good as long as the map. */
+uint64_t ov_map_hash(const struct ov_map *m, struct ov_key k);
+void ov_map_prefetch(const struct ov_map *m, uint64_t hash);
+void *ov_map_get_hashed(const struct ov_map *m, struct ov_key k, uint64_t hash);
 /* Insert or replace. OV_EFULL at the maximum, OV_ENOMEM; `value` must not be NULL. */
 OV_CHECK int ov_map_put(struct ov_map *m, struct ov_key k, void *value);
 void *ov_map_del(struct ov_map *m, struct ov_key k); /* the removed value or NULL */

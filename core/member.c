@@ -3,8 +3,12 @@
 #include "directory.h"
 #include "multicast.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(offsetof(struct ov_member, cert.addrs[1]) <= OV_LINE,
+               "what every frame needs of a member is in its first line");
 
 struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a)
 {
@@ -27,13 +31,64 @@ static ov_wall revoked_until(const struct ov_network *net, ov_addr a)
 bool ov_member_valid(const struct ov_network *net, const struct ov_member *m)
 {
     return net->cert.netid && net->config &&
-           ov_cert_agree(&net->cert, &m->cert, net->config->window_s) &&
-           m->cert.timestamp > revoked_until(net, m->cert.member.addr);
+           ov_cert_timely(&net->cert, &m->cert, net->config->window_s);
 }
 
 bool ov_member_is(const struct ov_member *m, const struct ov_peer *p)
 {
     return ov_identity_equal(&m->cert.member, &p->id);
+}
+
+/* ---- members and peers ---- */
+
+/* Frames of a peer, and to a member, find the other one by a pointer each: looked up and compared
+ * once, and cut when either ends. A peer points to one of its memberships, the one used last. */
+static void bind(struct ov_member *m, struct ov_peer *p)
+{
+    m->peer = p;
+    p->upper = m;
+}
+
+static void unbind(struct ov_member *m)
+{
+    if (m->peer && m->peer->upper == m)
+        m->peer->upper = NULL;
+    m->peer = NULL;
+}
+
+struct ov_member *ov_member_of(const struct ov_peer *p, ov_netid id)
+{
+    struct ov_member *m = p->upper;
+    return m && m->net->id == id ? m : NULL;
+}
+
+struct ov_member *ov_member_from(const struct ov_network *net, struct ov_peer *p)
+{
+    struct ov_member *m = ov_member_of(p, net->id);
+    if (m)
+        return m;
+    m = ov_member_find(net, p->id.addr);
+    if (!m || !ov_member_is(m, p))
+        return NULL;
+    bind(m, p);
+    return m;
+}
+
+struct ov_peer *ov_member_peer(struct ov_member *m)
+{
+    struct ov_peer *p;
+    if (!m->peer && ov_peer_claim(m->net->o->e, &m->cert.member, &p) == OV_OK)
+        bind(m, p);
+    return m->peer;
+}
+
+void ov_member_forgotten(struct ov_overlay *o, const struct ov_peer *p)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        struct ov_member *m = ov_member_find(o->nets[i], p->id.addr);
+        if (m && m->peer == p)
+            unbind(m);
+    }
 }
 
 /* An address belongs to the member with the newest certificate that names it. */
@@ -57,8 +112,10 @@ static void unindex(struct ov_network *net, struct ov_member *m)
 static void free_member(struct ov_network *net, struct ov_member *m)
 {
     unindex(net, m);
+    unbind(m);
     free(m->groups);
     free(m);
+    net->o->e->ended++;
 }
 
 void ov_member_remove(struct ov_network *net, ov_addr a)
@@ -105,7 +162,9 @@ static struct ov_member *new_member(struct ov_network *net, ov_addr a)
 {
     if (net->members.len >= OV_MEMBERS_MAX)
         evict_oldest(net);
-    struct ov_member *m = calloc(1, sizeof *m);
+    struct ov_member *m = ov_lines_alloc(sizeof *m);
+    if (m)
+        m->net = net;
     if (m && ov_map_put(&net->members, ov_key_u64(a), m) != OV_OK) {
         free(m);
         m = NULL;

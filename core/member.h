@@ -12,6 +12,14 @@ struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a);
 struct ov_member *ov_member_by_ip(const struct ov_network *net, const struct ov_ip *ip);
 /* Does this certificate name the peer's very key? Addresses only look things up. */
 bool ov_member_is(const struct ov_member *m, const struct ov_peer *p);
+/* The member that this peer is in that network, by its key, or NULL. */
+struct ov_member *ov_member_from(const struct ov_network *net, struct ov_peer *p);
+/* The same without looking it up: NULL, too, when the peer's last frame was of another network. */
+struct ov_member *ov_member_of(const struct ov_peer *p, ov_netid id);
+/* The peer that has the member's key, made if need be; NULL: another key has its address. */
+struct ov_peer *ov_member_peer(struct ov_member *m);
+/* The end of a peer. */
+void ov_member_forgotten(struct ov_overlay *o, const struct ov_peer *p);
 /* Its certificate and ours agree and are not revoked. */
 bool ov_member_valid(const struct ov_network *net, const struct ov_member *m);
 void ov_member_remove(struct ov_network *net, ov_addr a);

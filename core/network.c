@@ -28,7 +28,7 @@ const char *ov_net_state_text(enum ov_net_state s)
 struct ov_network *ov_network_find(const struct ov_overlay *o, ov_netid id)
 {
     for (size_t i = 0; i < o->n; i++)
-        if (o->nets[i]->id == id)
+        if (o->ids[i] == id)
             return o->nets[i];
     return NULL;
 }
@@ -398,6 +398,7 @@ static struct ov_network *new_network(struct ov_overlay *o, ov_netid id)
     ov_timer_init(&net->timer, service, net);
     net->request_next = e->now;
     net->announce_next = OV_NEVER;
+    o->ids[o->n] = id;
     o->nets[o->n++] = net;
     ov_network_wake(net, e->now);
     return net;
@@ -508,6 +509,7 @@ void ov_network_free(struct ov_network *net)
     for (size_t i = 0; i < o->n; i++)
         if (o->nets[i] == net) {
             o->nets[i] = o->nets[--o->n];
+            o->ids[i] = o->ids[o->n];
             break;
         }
     ov_wipe(net, sizeof *net);

@@ -23,11 +23,13 @@
 #define OV_HELD_MAX     8
 #define OV_HELD_BYTES   16384
 
-/* Another member, as its certificate tells. */
+/* Another member, as its certificate tells. The table holds none that is revoked. */
 struct ov_member {
+    struct ov_network *net;
+    struct ov_peer *peer; /* with the certificate's key; NULL: not looked up yet, or gone */
+    ov_time heard;        /* last certificate, hello or frame */
+    ov_wall hello_ts;     /* timestamp of the certificate of ours that it was last sent */
     struct ov_cert cert;
-    ov_time heard;    /* last certificate, hello or frame */
-    ov_wall hello_ts; /* timestamp of the certificate of ours that it was last sent */
     uint8_t ngroups;
     struct ov_mac *groups; /* it told us; NULL: not told */
 };
@@ -97,6 +99,7 @@ struct ov_network {
     struct ov_map members; /* address -> struct ov_member */
     struct ov_map ips;     /* IP -> struct ov_member */
     struct ov_map learned; /* MAC -> struct ov_learned */
+    ov_time learned_swept; /* looked through for old ones */
     struct {
         ov_addr addr;
         ov_wall timestamp;
@@ -121,6 +124,7 @@ struct ov_overlay {
     struct ov_locate *locate;
     struct ov_directory *directory; /* NULL unless we are root or controller */
     struct ov_network *nets[OV_NETWORKS_MAX];
+    ov_netid ids[OV_NETWORKS_MAX]; /* theirs */
     size_t n;
     bool restoring; /* nothing is to be persisted */
     /* Roots named by a network's configuration: the node adds and drops them. */

@@ -19,14 +19,14 @@
 /* ---- turns ---- */
 
 /* Sample the time. It never goes back, whatever the edge says. */
-static void enter(struct ov_node *n, ov_time now)
+void ov_node_turn_begin(struct ov_node *n, ov_time now)
 {
     if (now > n->e.now)
         n->e.now = now;
 }
 
 /* What became due by this input, or by the time that passed, happens in the same turn. */
-static void leave(struct ov_node *n)
+void ov_node_turn_end(struct ov_node *n)
 {
     for (int i = 0; i < TIMER_TURNS && ov_timers_next(&n->e.timers) <= n->e.now; i++)
         ov_timers_run(&n->e.timers, n->e.now);
@@ -43,7 +43,8 @@ static void on_frame(struct ov_node *n, struct ov_peer *p, const uint8_t *m, siz
         ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
         return;
     }
-    struct ov_network *net = ov_network_find(&n->o, id);
+    const struct ov_member *last = ov_member_of(p, id);
+    struct ov_network *net = last ? last->net : ov_network_find(&n->o, id);
     if (net)
         ov_switch_receive(net, p, frame.p, frame.len, &offload);
     else
@@ -302,7 +303,17 @@ static void on_iam(void *arg, const struct ov_iam *iam, uint16_t socket,
     ov_roots_iam(&n->roots, iam, from);
 }
 
-static const struct ov_engine_ops ops = {on_message, on_session, on_located, on_iam};
+static void on_forgotten(void *arg, struct ov_peer *p)
+{
+    struct ov_node *n = arg;
+    ov_member_forgotten(&n->o, p);
+}
+
+static const struct ov_engine_ops ops = {.message = on_message,
+                                         .session = on_session,
+                                         .forgotten = on_forgotten,
+                                         .located = on_located,
+                                         .iam = on_iam};
 
 static void on_roots_changed(void *arg)
 {
@@ -373,7 +384,7 @@ void ov_node_shutdown(struct ov_node *n, ov_time now)
     uint8_t buf[4];
     struct ov_writer w;
     struct ov_peer *p;
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_close_encode(&w, OV_CLOSE_SHUTDOWN);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
@@ -386,10 +397,10 @@ void ov_node_shutdown(struct ov_node *n, ov_time now)
 void ov_node_network_changed(struct ov_node *n, ov_time now)
 {
     struct ov_peer *p;
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_network_changed(p);
-    leave(n);
+    ov_node_turn_end(n);
 }
 
 void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t count, ov_time now)
@@ -416,16 +427,16 @@ void ov_node_set_mapped(struct ov_node *n, const struct ov_endpoint *ep, ov_time
     struct ov_endpoint mapped = ep ? *ep : (struct ov_endpoint){0};
     if (ov_endpoint_equal(&mapped, &n->e.mapped))
         return;
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     n->e.mapped = mapped;
     if (ep)
         ov_punch_moved(&n->e);
-    leave(n);
+    ov_node_turn_end(n);
 }
 
 void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     memset(n->e.socket_family, 0, sizeof n->e.socket_family);
     if (count)
         memcpy(n->e.socket_family, families, count < OV_SOCKETS_MAX ? count : OV_SOCKETS_MAX);
@@ -434,50 +445,50 @@ void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t coun
 int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,
                      const struct ov_endpoint *eps, size_t count, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     int err = ov_roots_add(&n->roots, host, 0, id, eps, count);
-    leave(n);
+    ov_node_turn_end(n);
     return err;
 }
 
 void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     ov_roots_remove(&n->roots, host);
-    leave(n);
+    ov_node_turn_end(n);
 }
 
 int ov_node_join(struct ov_node *n, ov_netid net, const struct ov_identity *controller,
                  const uint8_t *secret, const char *hostname, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     int err = ov_network_join(&n->o, net, controller, secret, hostname);
-    leave(n);
+    ov_node_turn_end(n);
     return err;
 }
 
 int ov_node_leave(struct ov_node *n, ov_netid net, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     int err = ov_network_leave(&n->o, net);
-    leave(n);
+    ov_node_turn_end(n);
     return err;
 }
 
 void ov_node_set_groups(struct ov_node *n, ov_netid id, const struct ov_mac *v, size_t count,
                         ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     struct ov_network *net = ov_network_find(&n->o, id);
     if (net)
         ov_network_set_groups(net, v, count);
-    leave(n);
+    ov_node_turn_end(n);
 }
 
 int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id, const void *data,
                     size_t len, ov_time now)
 {
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     switch (kind) {
     case OV_PERSIST_STAMP:
         return ov_engine_restore_stamp(&n->e, data, len);
@@ -491,34 +502,10 @@ int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id, c
 
 /* ---- input ---- */
 
-void ov_node_datagrams(struct ov_node *n, const struct ov_datagram *v, size_t count, ov_time now)
-{
-    enter(n, now);
-    n->e.stats.drops[OV_DROP_OUTPUT_FULL] += ov_outq_begin(&n->e.out);
-    for (size_t i = 0; i < count; i++) {
-        struct ov_via via = {.socket = v[i].socket, .local = v[i].to, .ep = v[i].from};
-        ov_input_datagram(&n->e, &n->locate, &via, v[i].data, v[i].len);
-    }
-    leave(n);
-}
-
-void ov_node_frames(struct ov_node *n, ov_netid id, const struct ov_frame *v, size_t count,
-                    ov_time now)
-{
-    enter(n, now);
-    n->e.stats.drops[OV_DROP_OUTPUT_FULL] += ov_outq_begin(&n->e.out);
-    struct ov_network *net = ov_network_find(&n->o, id);
-    if (!net)
-        n->e.stats.drops[OV_DROP_NOT_JOINED] += count;
-    for (size_t i = 0; net && i < count; i++)
-        ov_switch_send(net, v[i].data, v[i].len, &v[i].offload);
-    leave(n);
-}
-
 void ov_node_tick(struct ov_node *n, ov_time now)
 {
-    enter(n, now);
-    leave(n);
+    ov_node_turn_begin(n, now);
+    ov_node_turn_end(n);
 }
 
 ov_time ov_node_deadline(const struct ov_node *n)
@@ -553,7 +540,7 @@ static int send_self(struct ov_node *n, const uint8_t *msg, size_t len)
 int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, ov_time now)
 {
     int err;
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     /* Our own directory learns of a revocation however it leaves. */
     if (len > 1 && msg[0] == OV_MSG_REVOKE && n->o.directory)
         ov_directory_revoked(n->o.directory, msg + 1, len - 1);
@@ -563,7 +550,7 @@ int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, 
         struct ov_peer *p = ov_peer_find(&n->e, to);
         err = p ? ov_peer_send(p, msg, len, OV_SEND_QUIET) : OV_ENOENT;
     }
-    leave(n);
+    ov_node_turn_end(n);
     return err;
 }
 
@@ -597,7 +584,7 @@ void ov_node_ping_timeout(void *arg, ov_time now)
 int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
 {
     int slot = -1;
-    enter(n, now);
+    ov_node_turn_begin(n, now);
     for (int i = 0; i < OV_PINGS_MAX; i++)
         if (n->ping[i].addr == 0 || (n->ping[i].sent && now >= n->ping[i].deadline))
             slot = i;
@@ -618,6 +605,6 @@ int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
         ov_peer_connect(p);
     else
         ov_locate_want(&n->locate, to);
-    leave(n);
+    ov_node_turn_end(n);
     return OV_OK;
 }

@@ -1,4 +1,4 @@
-/* node_state: the inside of struct ov_node, for node.c and info.c only. */
+/* node_state: the inside of struct ov_node, for node.c, node_batch.c and node_info.c only. */
 #ifndef OV_CORE_NODE_STATE_H
 #define OV_CORE_NODE_STATE_H
 
@@ -21,6 +21,9 @@ struct ov_node {
     } ping[OV_PINGS_MAX];
 };
 
+/* The frame of all input: sample the time; and do what became due by the input. */
+void ov_node_turn_begin(struct ov_node *n, ov_time now);
+void ov_node_turn_end(struct ov_node *n);
 void ov_node_ping_timeout(void *node, ov_time now);
 /* The peer with this address; made if some network's certificate tells its identity. */
 struct ov_peer *ov_node_peer_for(struct ov_node *n, ov_addr a);

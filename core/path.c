@@ -24,11 +24,18 @@ void ov_paths_init(struct ov_paths *ps, ov_time now)
     ov_quality_init(&ps->relay);
 }
 
+static bool is_path(const struct ov_path *p, uint16_t socket, const struct ov_endpoint *remote)
+{
+    return p->state != OV_PATH_FREE && p->socket == socket && ov_endpoint_equal(&p->remote, remote);
+}
+
 int ov_paths_find(const struct ov_paths *ps, uint16_t socket, const struct ov_endpoint *remote)
 {
+    /* Nearly all that comes, comes by the chosen path. */
+    if (ps->active >= 0 && is_path(&ps->p[ps->active], socket, remote))
+        return ps->active;
     for (int i = 0; i < OV_PATHS_MAX; i++)
-        if (ps->p[i].state != OV_PATH_FREE && ps->p[i].socket == socket &&
-            ov_endpoint_equal(&ps->p[i].remote, remote))
+        if (is_path(&ps->p[i], socket, remote))
             return i;
     return -1;
 }

@@ -28,26 +28,27 @@ enum ov_path_state { OV_PATH_FREE, OV_PATH_TRYING, OV_PATH_VALID };
 
 /* What probes tell of any way to the peer, direct or relayed. */
 struct ov_path_quality {
-    ov_time srtt, jitter; /* RFC 6298's smoothing; 0: not measured */
-    uint32_t loss;        /* of probes, moving average, permille */
-    uint16_t mtu;         /* largest UDP payload proven */
+    uint16_t mtu; /* largest UDP payload proven */
     uint8_t mtu_step, mtu_tries, mtu_misses;
-    ov_time mtu_next; /* when to try again */
+    uint32_t loss;        /* of probes, moving average, permille */
+    ov_time srtt, jitter; /* RFC 6298's smoothing; 0: not measured */
+    ov_time mtu_next;     /* when to try again */
 };
 
+/* What packets need comes first: up to the MTU. */
 struct ov_path {
     enum ov_path_state state;
     uint16_t socket;
     uint8_t kind; /* enum ov_candidate_kind */
     uint8_t tries;
-    uint8_t better; /* probes in a row on which it beat the chosen one */
     struct ov_endpoint remote;
+    ov_time last_rx;    /* authenticated, from this very endpoint */
     struct ov_ip local; /* ours, where it was last heard; family 0: as the host routes */
+    uint8_t better;     /* probes in a row on which it beat the chosen one */
+    struct ov_path_quality q;
     ov_time base;       /* trying: start of the probe schedule */
     ov_time next_probe; /* OV_NEVER: none planned */
-    ov_time last_rx;    /* authenticated, from this very endpoint */
     ov_time last_ok;    /* PROBE_OK or handshake that proved it */
-    struct ov_path_quality q;
 };
 
 struct ov_probe {
@@ -60,11 +61,11 @@ struct ov_probe {
 };
 
 struct ov_paths {
+    int active; /* index, or OV_PATH_RELAY when no direct path is good */
     struct ov_path p[OV_PATHS_MAX];
-    struct ov_probe probes[OV_PROBES_MAX];
-    int active;                   /* index, or OV_PATH_RELAY when no direct path is good */
-    ov_time since;                /* when `active` was chosen */
     struct ov_path_quality relay; /* the relayed way */
+    ov_time since;                /* when `active` was chosen */
+    struct ov_probe probes[OV_PROBES_MAX];
 };
 
 void ov_paths_init(struct ov_paths *ps, ov_time now);

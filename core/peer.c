@@ -2,6 +2,7 @@
 
 #include "punch.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,10 @@
 #define ASK_BURST        3
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
 #define RESTORE_CALLS    16
+
+#define AT(member) offsetof(struct ov_peer, member)
+_Static_assert(AT(id.addr) / OV_LINE + 2 == (AT(s.next) + sizeof(void *) - 1) / OV_LINE + 1,
+               "what every packet needs of a peer is in two lines");
 
 static struct ov_key dh_key(const struct ov_dh_public *dh)
 {
@@ -58,7 +63,7 @@ static bool evict(struct ov_engine *e)
 
 static struct ov_peer *new_peer(struct ov_engine *e, const struct ov_identity *id)
 {
-    struct ov_peer *p = calloc(1, sizeof *p);
+    struct ov_peer *p = ov_lines_alloc(sizeof *p);
     if (!p)
         return NULL;
     p->e = e;
@@ -181,8 +186,10 @@ void ov_peer_forget(struct ov_peer *p)
     free(p->fragments);
     free(p->punch);
     free(p->paths);
+    e->ops->forgotten(e->ops_arg, p);
     ov_wipe(p, sizeof *p);
     free(p);
+    e->ended++;
 }
 
 void ov_peer_keep(struct ov_peer *p)
@@ -216,7 +223,7 @@ bool ov_peer_ensure_paths(struct ov_peer *p)
 {
     if (p->paths)
         return true;
-    p->paths = malloc(sizeof *p->paths);
+    p->paths = ov_lines_alloc(sizeof *p->paths);
     if (p->paths)
         ov_paths_init(p->paths, p->e->now);
     return p->paths != NULL;

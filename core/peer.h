@@ -45,9 +45,24 @@ struct ov_via {
     struct ov_endpoint ep;
 };
 
+/* What every packet reads and writes lies together, in two lines of memory (asserted in peer.c):
+ * from the address, which ends the identity, to the keys, which begin the session. */
 struct ov_peer {
-    struct ov_engine *e;
+    struct ov_timer timer;
+    struct ov_peer *keep_next;
+    ov_addr relay_via; /* the root it was last heard through; 0: none */
     struct ov_identity id;
+    ov_time last_rx;             /* authenticated */
+    ov_time unheard, unanswered; /* 0: not in doubt */
+    uint64_t rx_bytes, rx_datagrams;
+    ov_time last_tx, last_frame; /* authenticated; frames of a network */
+    uint64_t tx_bytes, tx_datagrams;
+    ov_time last_large; /* we last sent more than any path takes */
+    void *upper;        /* rank 4: its membership used last; NULL: none */
+    struct ov_engine *e;
+    struct ov_paths *paths; /* NULL until a session is wanted */
+    struct ov_session s;
+
     uint8_t caps;
     bool relay;        /* we use it as a relay: one of our roots that offers it */
     bool chosen;       /* a root that the user named, so one of all our networks */
@@ -55,13 +70,9 @@ struct ov_peer {
     bool remember;     /* worth persisting */
     ov_time persisted; /* last; 0: not since the start */
     bool claimed;      /* only a certificate says that this key has the address: not proven here */
-    struct ov_peer *keep_next;
 
-    struct ov_session s;
-    struct ov_paths *paths;                 /* NULL until a session is wanted */
     struct ov_endpoint hints[OV_HINTS_MAX]; /* where it may be, for handshakes */
     uint8_t nhints;
-    ov_addr relay_via;         /* the root it was last heard through; 0: none */
     struct ov_via respond_via; /* where our unconfirmed RESPONSE went */
     uint16_t respond_boot;
 
@@ -72,12 +83,7 @@ struct ov_peer {
     struct ov_queued *queue, **queue_tail;
     size_t queued, queued_bytes;
 
-    struct ov_timer timer;
-    ov_time unanswered, unheard, next_doubt; /* 0: not in doubt */
-    ov_time keepalive_next;
-    ov_time last_rx, last_tx, last_frame; /* authenticated; frames of a network */
-    ov_time last_large;                   /* we last sent more than any path takes */
-    uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
+    ov_time next_doubt, keepalive_next;
 
     struct ov_fragments *fragments;
     uint16_t next_fragment;
@@ -88,8 +94,14 @@ struct ov_peer {
     struct ov_bucket control;    /* requests of it that cost us something */
     struct ov_bucket asks;       /* questions of ours for its certificate */
     struct ov_endpoint seen;     /* how it sees us (roots) */
-    void *upper;                 /* rank 4 */
 };
+
+/* A packet from or to this peer will be dealt with soon. */
+static inline void ov_peer_prefetch(const struct ov_peer *p)
+{
+    ov_prefetch(&p->id.addr);
+    ov_prefetch(&p->s);
+}
 
 /* ---- table ---- */
 struct ov_peer *ov_peer_find(const struct ov_engine *e, ov_addr a);

@@ -1,7 +1,13 @@
 #include "session.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(offsetof(struct ov_keypair, replay.top) % OV_LINE == 0 &&
+                   offsetof(struct ov_keypair, recv) ==
+                       offsetof(struct ov_keypair, replay.top) + OV_LINE,
+               "what packets need of a keypair besides its keys is in one line");
 
 void ov_session_init(struct ov_session *s, const struct ov_identity *remote)
 {
@@ -13,10 +19,11 @@ static void free_keypair(struct ov_engine *e, struct ov_keypair **kp)
 {
     if (!*kp)
         return;
-    ov_index_remove(e, &(*kp)->index);
+    ov_indices_remove(&e->indices, &(*kp)->index);
     free((*kp)->relay_replay);
     ov_wipe(*kp, sizeof **kp);
     free(*kp);
+    e->ended++;
     *kp = NULL;
 }
 
@@ -24,10 +31,11 @@ static void free_handshake(struct ov_engine *e, struct ov_session *s)
 {
     if (!s->hs)
         return;
-    ov_index_remove(e, &s->hs->index);
+    ov_indices_remove(&e->indices, &s->hs->index);
     ov_noise_wipe(&s->hs->noise);
     free(s->hs);
     s->hs = NULL;
+    e->ended++;
 }
 
 void ov_session_wipe_keys(struct ov_engine *e, struct ov_session *s)
@@ -62,7 +70,7 @@ static struct ov_keypair *new_keypair(struct ov_engine *e, struct ov_peer *p,
                                       uint32_t remote)
 {
     uint8_t i2r[32], r2i[32];
-    struct ov_keypair *kp = calloc(1, sizeof *kp);
+    struct ov_keypair *kp = ov_lines_alloc(sizeof *kp);
     if (!kp)
         return NULL;
     kp->index = (struct ov_index){.peer = p, .kp = kp};
@@ -109,7 +117,7 @@ int ov_session_initiate(struct ov_engine *e, struct ov_session *s, struct ov_pee
         return OV_ENOMEM;
     s->hs = hs;
     hs->index.peer = p;
-    int err = ov_index_add(e, &hs->index);
+    int err = ov_indices_add(&e->indices, &e->random, &hs->index);
     if (err == OV_OK) {
         ov_noise_init_initiator(&hs->noise, OV_PROLOGUE, sizeof OV_PROLOGUE - 1, &e->id.pub.dh,
                                 &e->id.dh, &remote->dh);
@@ -149,7 +157,7 @@ int ov_session_respond(struct ov_engine *e, struct ov_session *s, struct ov_peer
     struct ov_keypair *kp = new_keypair(e, p, hs, false, resp.aead, sender);
     if (!kp)
         return OV_ENOMEM;
-    err = ov_index_add(e, &kp->index);
+    err = ov_indices_add(&e->indices, &e->random, &kp->index);
     if (err != OV_OK) {
         free_keypair(e, &kp);
         return err;
@@ -203,15 +211,8 @@ int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct ov_peer 
     if (!kp)
         return OV_ENOMEM;
     /* The index under which we asked is the one the peer will use. */
-    uint32_t id = s->hs->index.id;
+    ov_indices_replace(&e->indices, &s->hs->index, &kp->index);
     free_handshake(e, s);
-    kp->index.id = id;
-    err = ov_map_put(&e->indices, ov_key_u64(id), &kp->index);
-    if (err != OV_OK) {
-        kp->index.id = 0;
-        free_keypair(e, &kp);
-        return err;
-    }
     install_initiated(e, s, kp);
     return OV_OK;
 }
@@ -283,6 +284,28 @@ int ov_keypair_open(struct ov_keypair *kp, uint8_t *d, size_t len, uint8_t **msg
     *msg = body;
     *mlen = len - OV_DATA_OVERHEAD;
     return OV_OK;
+}
+
+/* Short messages need the key schedule at the beginning of an expanded key, and the few powers of
+ * the hash key at its end; what else longer ones need is then read in order, which processors guess
+ * by themselves. */
+static void prefetch_key(const struct ov_aead_key *k)
+{
+    const uint8_t *p = (const uint8_t *)k;
+    ov_prefetch_range(p, 256);
+    ov_prefetch_range(p + sizeof *k - 3 * OV_LINE, 3 * OV_LINE);
+}
+
+void ov_keypair_prefetch_open(const struct ov_keypair *kp)
+{
+    ov_prefetch(&kp->replay.top);
+    prefetch_key(&kp->recv);
+}
+
+void ov_keypair_prefetch_seal(const struct ov_keypair *kp)
+{
+    ov_prefetch(&kp->replay.top);
+    prefetch_key(&kp->send);
 }
 
 void ov_keypair_relay_header(struct ov_keypair *kp, ov_addr addr, bool relayed,

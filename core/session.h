@@ -19,14 +19,16 @@
 #define OV_REKEY_MESSAGES  (1ull << 60)
 #define OV_REJECT_MESSAGES (UINT64_MAX - (1ull << 13))
 
+/* Packets that come in order touch one line of memory, from the end of the window to the keys
+ * (asserted in session.c), and of the expanded key what their length needs. */
 struct ov_keypair {
-    struct ov_aead_key send, recv;
+    struct ov_replay replay;
     struct ov_index index; /* ours: what the peer puts into its packets */
-    uint32_t remote;       /* the peer's */
-    bool initiator;
     ov_time born;
     uint64_t counter;
-    struct ov_replay replay;
+    uint32_t remote; /* the peer's */
+    bool initiator;
+    struct ov_aead_key recv, send;
     /* The hop that relays for us, or that we relay for, uses these. */
     uint8_t relay_send[16], relay_recv[16];
     uint64_t relay_counter;
@@ -39,7 +41,7 @@ struct ov_handshake {
 };
 
 struct ov_session {
-    struct ov_keypair *current, *previous, *next;
+    struct ov_keypair *current, *next, *previous;
     struct ov_handshake *hs; /* initiated by us, waiting for the answer */
     uint64_t remote_stamp;   /* newest initiation of the peer that we took */
     struct ov_cookie_maker macs;
@@ -82,6 +84,9 @@ void ov_keypair_seal(struct ov_keypair *kp, const uint8_t *msg, size_t len, uint
 /* Open a DATA datagram in place; on success *msg points into it. OV_EREPLAY, OV_EAUTH. */
 OV_CHECK int ov_keypair_open(struct ov_keypair *kp, uint8_t *datagram, size_t len, uint8_t **msg,
                              size_t *mlen);
+/* A packet will be opened, or sealed, under `kp` soon. */
+void ov_keypair_prefetch_open(const struct ov_keypair *kp);
+void ov_keypair_prefetch_seal(const struct ov_keypair *kp);
 /* Write the relay header for `addr`; check one that came in. OV_EAUTH, OV_EREPLAY, OV_ENOMEM. */
 void ov_keypair_relay_header(struct ov_keypair *kp, ov_addr addr, bool relayed,
                              uint8_t out[OV_RELAY_HEADER]);

@@ -19,15 +19,9 @@ static bool fits_mtu(const struct ov_network *net, const struct ov_frame_info *f
 
 /* ---- outwards ---- */
 
-static struct ov_peer *peer_of(struct ov_network *net, const struct ov_member *m)
-{
-    struct ov_peer *p;
-    return ov_peer_claim(net->o->e, &m->cert.member, &p) == OV_OK ? p : NULL;
-}
-
 static void send_segments(struct ov_network *net, struct ov_member *m, struct ov_segments *s)
 {
-    struct ov_peer *p = peer_of(net, m);
+    struct ov_peer *p = ov_member_peer(m);
     if (!p)
         return;
     if (m->hello_ts != net->cert.timestamp && ov_peer_up(p))
@@ -102,7 +96,7 @@ static void to_unknown(struct ov_network *net, const struct ov_frame_info *f, ui
 }
 
 /* The member whose own MAC this is, if we know it. */
-static struct ov_member *owner(const struct ov_network *net, const struct ov_mac *mac)
+static struct ov_member *owner_of(const struct ov_network *net, const struct ov_mac *mac)
 {
     ov_addr a;
     return ov_mac_underive(mac, net->id, &a) ? ov_member_find(net, a) : NULL;
@@ -111,7 +105,7 @@ static struct ov_member *owner(const struct ov_network *net, const struct ov_mac
 /* A member's own MAC is its own, whatever a bridge claims. */
 static struct ov_member *destination(struct ov_network *net, const struct ov_mac *dst)
 {
-    struct ov_member *m = owner(net, dst);
+    struct ov_member *m = owner_of(net, dst);
     if (m)
         return m;
     const struct ov_learned *l = ov_map_get(&net->learned, ov_key_u64(ov_mac_u64(dst)));
@@ -153,7 +147,8 @@ static bool look(struct ov_engine *e, uint8_t *frame, size_t len, const struct o
     return true;
 }
 
-void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const struct ov_offload *o)
+void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const struct ov_offload *o,
+                    struct ov_member *owner)
 {
     struct ov_engine *e = net->o->e;
     struct ov_frame_info f;
@@ -171,7 +166,7 @@ void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const st
     } else if (ov_mac_is_multicast(&f.dst)) {
         each(net, &f, &s, to_group);
     } else {
-        struct ov_member *m = destination(net, &f.dst);
+        struct ov_member *m = owner ? owner : destination(net, &f.dst);
         if (m && ov_member_valid(net, m))
             send_segments(net, m, &s);
         else
@@ -187,12 +182,14 @@ static void learn(struct ov_network *net, const struct ov_mac *mac, ov_addr memb
     struct ov_engine *e = net->o->e;
     struct ov_key k = ov_key_u64(ov_mac_u64(mac)), old;
     struct ov_learned *l = ov_map_get(&net->learned, k), *x;
-    if (!l && net->learned.len >= OV_LEARNED_MAX)
+    if (!l && net->learned.len >= OV_LEARNED_MAX && e->now >= net->learned_swept + OV_SEC) {
+        net->learned_swept = e->now; /* seldom: whoever filled it sends on */
         for (size_t it = 0; (x = ov_map_next(&net->learned, &it, &old)) != NULL;)
             if (e->now - x->seen >= OV_LEARNED_LIFE) {
                 ov_map_del(&net->learned, old);
                 free(x);
             }
+    }
     if (!l) {
         l = malloc(sizeof *l);
         if (!l || ov_map_put(&net->learned, k, l) != OV_OK) {
@@ -255,12 +252,12 @@ static bool honest_ip(const struct ov_network *net, const struct ov_member *m,
 }
 
 /* The reason to refuse this frame of a valid member, or OV_DROP_COUNT. */
-static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m,
+static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m, ov_addr from,
                            const struct ov_frame_info *f, size_t len)
 {
     bool bridge = m->cert.perms & OV_PERM_BRIDGE;
-    struct ov_mac own = ov_mac_derive(m->cert.member.addr, net->id);
-    const struct ov_member *other = bridge ? owner(net, &f->src) : NULL;
+    struct ov_mac own = ov_mac_derive(from, net->id);
+    const struct ov_member *other = bridge ? owner_of(net, &f->src) : NULL;
     if (other && other != m)
         return OV_DROP_SOURCE_MAC;
     if (ov_mac_is_multicast(&f->src) || mac_equal(&f->src, &net->mac))
@@ -287,8 +284,8 @@ void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t 
         ov_drop(e, OV_DROP_NOT_JOINED);
         return;
     }
-    struct ov_member *m = ov_member_find(net, p->id.addr);
-    if (!m || !ov_member_is(m, p) || !ov_member_valid(net, m)) {
+    struct ov_member *m = ov_member_from(net, p);
+    if (!m || !ov_member_valid(net, m)) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
         ov_member_ask(net, p);
         return;
@@ -297,14 +294,14 @@ void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t 
         ov_drop(e, OV_DROP_MALFORMED_FRAME);
         return;
     }
-    enum ov_drop why = refuse(net, m, &f, len);
+    enum ov_drop why = refuse(net, m, p->id.addr, &f, len);
     if (why != OV_DROP_COUNT) {
         ov_drop(e, why);
         return;
     }
     m->heard = p->last_frame = e->now;
     if (m->cert.perms & OV_PERM_BRIDGE)
-        learn(net, &f.src, m->cert.member.addr);
+        learn(net, &f.src, p->id.addr);
     if (!ov_outq_frame(&e->out, net->id, frame, len, o)) {
         ov_drop(e, OV_DROP_OUTPUT_FULL);
         return;

@@ -13,8 +13,10 @@
 #include "network.h"
 
 /* A frame or superframe from the TAP, with OV_MSG_FRAME_HEADER + OV_MSG_FRAME_PARTIAL bytes of room
- * before it. Consumed. */
-void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const struct ov_offload *o);
+ * before it. Consumed. `owner` is the member whose own MAC the frame is to, if somebody looked it
+ * up already, or NULL. */
+void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const struct ov_offload *o,
+                    struct ov_member *owner);
 /* A FRAME message of `p` for this network. */
 void ov_switch_receive(struct ov_network *net, struct ov_peer *p, const uint8_t *frame, size_t len,
                        const struct ov_offload *o);

@@ -87,7 +87,7 @@ static void test_second_key_for_an_address(void **state)
 
     f = make_frame(&theirs, &net->mac, OV_ETH_IP4, ip4_from_7, 20, &len);
     uint64_t before = drops(b, OV_DROP_NOT_JOINED);
-    ov_switch_send(net, f, len, &ov_offload_none);
+    ov_switch_send(net, f, len, &ov_offload_none, NULL);
     wire_drain(&w, a);
     wire_run(&w, 50 * OV_MS);
     assert_int_equal(drops(b, OV_DROP_NOT_JOINED), before);
@@ -120,7 +120,7 @@ static void test_lying_certificate(void **state)
     know(net, &lie, 7, 0);
     struct ov_mac theirs = ov_mac_derive(v->addr, the_net());
     uint8_t *f = make_frame(&theirs, &net->mac, OV_ETH_IP4, ip4_from_7, 20, &len);
-    ov_switch_send(net, f, len, &ov_offload_none);
+    ov_switch_send(net, f, len, &ov_offload_none, NULL);
     wire_drain(&w, a);
     assert_true(ov_identity_equal(&wire_peer(a, v)->id, &lie)); /* nobody else claims it yet */
 
@@ -136,7 +136,7 @@ static void test_lying_certificate(void **state)
     assert_true(
         ov_identity_equal(&ov_network_find(&a->n->o, other)->controller, ov_node_identity(v->n)));
     f = make_frame(&theirs, &net->mac, OV_ETH_IP4, ip4_from_7, 20, &len);
-    ov_switch_send(net, f, len, &ov_offload_none);
+    ov_switch_send(net, f, len, &ov_offload_none, NULL);
     assert_int_equal(drops(a, OV_DROP_CONFLICT), 1);
     wire_free(&w);
 }

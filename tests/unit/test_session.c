@@ -192,7 +192,7 @@ static void test_bad_response(void **state)
     uint32_t asked = t.ab->s.hs->index.id;
     finish(&t);
     assert_int_equal(t.ab->s.current->index.id, asked); /* the peer knows it by that one */
-    assert_ptr_equal(ov_index_find(t.a->e, asked)->kp, t.ab->s.current);
+    assert_ptr_equal(ov_indices_find(&t.a->e->indices, asked)->kp, t.ab->s.current);
     assert_int_equal(ov_session_finish(t.a->e, &t.ab->s, t.ab, t.resp, sizeof t.resp, &r),
                      OV_ESTATE);
     wu_free(t.w);
@@ -346,18 +346,18 @@ static void test_indices_bound(void **state)
 
     (void)state;
     for (int i = 0; i < 16; i++) {
-        assert_int_equal(ov_index_add(n->e, &ix[i]), OV_OK);
-        assert_ptr_equal(ov_index_find(n->e, ix[i].id), &ix[i]);
+        assert_int_equal(ov_indices_add(&n->e->indices, &n->e->random, &ix[i]), OV_OK);
+        assert_ptr_equal(ov_indices_find(&n->e->indices, ix[i].id), &ix[i]);
         assert_int_not_equal(ix[i].id, 0);
     }
-    assert_int_equal(ov_index_add(n->e, &ix[16]), OV_EFULL);
+    assert_int_equal(ov_indices_add(&n->e->indices, &n->e->random, &ix[16]), OV_EFULL);
     uint32_t gone = ix[3].id;
-    ov_index_remove(n->e, &ix[3]);
-    assert_null(ov_index_find(n->e, gone));
-    assert_null(ov_index_find(n->e, 0));
-    assert_int_equal(ov_index_add(n->e, &ix[3]), OV_OK);
+    ov_indices_remove(&n->e->indices, &ix[3]);
+    assert_null(ov_indices_find(&n->e->indices, gone));
+    assert_null(ov_indices_find(&n->e->indices, 0));
+    assert_int_equal(ov_indices_add(&n->e->indices, &n->e->random, &ix[3]), OV_OK);
     for (int i = 0; i < 16; i++)
-        ov_index_remove(n->e, &ix[i]);
+        ov_indices_remove(&n->e->indices, &ix[i]);
     wu_free(w);
 }
 
