@@ -1,15 +1,16 @@
 # shellcheck shell=bash disable=SC2034
-# bench/limit.c: TAP and UDP alone, with the MTU of an ovpn network.
+# bench/limit.c: TAP and UDP alone, with the MTU of an ovpn network; with realtime priority as ovpn has it, or without.
 LAYER=Ethernet
 
 needs() { # PATH CIPHER
     [ "$2" != aes ] || grep -qw aes /proc/cpuinfo || { echo "the processor has no AES" && return 1; }
 }
 
-up() { # PATH CIPHER
+up() { # PATH CIPHER [realtime]
     local name n=0 local=20.0.0.1 remote=20.0.0.2
     for name in a b; do
-        daemon $name "$BUILD/bench/limit" pump 1344 $local $remote "$1" "$2"
+        # shellcheck disable=SC2086 # words
+        daemon $name ${3:+chrt --rr 1} "$BUILD/bench/limit" pump 1344 $local $remote "$1" "$2"
         local=20.0.0.2 remote=20.0.0.1
     done
     for name in a b; do
