@@ -9,26 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BATCH      64
 #define PORT_FIRST 16384 /* random ports: below the kernel's ephemeral ones where it can be */
 #define PORT_COUNT 32768
 #define PORT_TRIES 32
 
+/* All in one turn of the engine: segments of a flow are put together as far as a turn reaches. */
 static void on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *v, size_t count)
 {
     struct ov_daemon_socket *s = arg;
-    struct ov_datagram batch[BATCH];
-    ov_time now = ov_daemon_now(s->d);
+    struct ov_datagram batch[OV_UDP_BATCH_MAX];
     (void)u;
-    while (count > 0) {
-        size_t n = count < BATCH ? count : BATCH;
-        for (size_t i = 0; i < n; i++)
-            batch[i] = (struct ov_datagram){s->index, v[i].from, v[i].data, v[i].len, v[i].to};
-        ov_node_datagrams(s->d->node, batch, n, now);
-        ov_daemon_drain(s->d);
-        v += n;
-        count -= n;
-    }
+    for (size_t i = 0; i < count; i++)
+        batch[i] = (struct ov_datagram){s->index, v[i].from, v[i].data, v[i].len, v[i].to};
+    ov_node_datagrams(s->d->node, batch, count, ov_daemon_now(s->d));
+    ov_daemon_drain(s->d);
 }
 
 void ov_sockets_close(struct ov_daemon *d)

@@ -12,7 +12,7 @@ struct ov_udp;
 /* A larger datagram is dropped on its way in and counted (recv_truncated). */
 #define OV_UDP_DATAGRAM_MAX 9216
 /* The most packets one callback gets. */
-#define OV_UDP_BATCH_MAX 256
+#define OV_UDP_BATCH_MAX 512
 
 struct ov_udp_packet {
     struct ov_endpoint from;
