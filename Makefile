@@ -5,6 +5,7 @@
 #   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
 #   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
+#   make check-nat-sim   every pair of NATs in the simulation, SEEDS runs each (200)
 #   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
@@ -60,7 +61,7 @@ ARCHIVES   = $(BUILD)/libcontroller.a $(BUILD)/libtransport.a $(BUILD)/libtun.a 
 UNIT       = $(call programs,tests/unit/test_*.c)
 UNITLIB    = $(filter-out $(BUILD)/tests/unit/test_%,$(call objects,tests/unit))
 SIM        = $(call programs,tests/sim/test_*.c)
-SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_%,$(call objects,tests/sim))
+SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_% %/matrix.o,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
 FUZZ_EXTRA = controller/pools.c controller/settings.c \
              cli/config.c cli/text.c cli/file.c
@@ -139,6 +140,8 @@ unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)
 	@$(RUN) $(SIM)
+check-nat-sim: $(BUILD)/tests/sim/matrix
+	@$< $(SEEDS)
 net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) $(NET)
 check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps

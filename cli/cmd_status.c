@@ -118,6 +118,23 @@ static void print_roots(const json_t *s)
         print_root_advice(s, json_array_size(roots));
 }
 
+/* How others see us decides who can be reached directly. */
+static void print_nat(const json_t *s)
+{
+    const json_t *nat = json_object_get(s, "nat");
+    const char *mapping = ov_json_text(nat, "mapping", "unknown");
+    const char *filtering = ov_json_text(nat, "filtering", "unknown");
+    const char *ports = ov_json_text(nat, "ports", "unknown");
+
+    if (json_is_false(json_object_get(nat, "udp")))
+        printf("\nNAT       UDP is blocked here, as far as can be seen: no root answers by it\n");
+    else if (json_is_false(json_object_get(nat, "nat")))
+        printf("\nNAT       none: this host has a public address%s\n",
+               strcmp(filtering, "address-and-port-dependent") == 0 ? ", behind a firewall" : "");
+    else if (strcmp(mapping, "unknown") != 0)
+        printf("\nNAT       %s mapping, %s filtering, %s ports\n", mapping, filtering, ports);
+}
+
 static void print_traffic(const json_t *s)
 {
     const json_t *t = json_object_get(s, "traffic");
@@ -193,6 +210,7 @@ int ov_cmd_status(int argc, char **argv)
         print_node(status);
         print_mapping(status);
         print_roots(status);
+        print_nat(status);
         print_traffic(status);
         print_drops(status);
         print_conflicts(status);

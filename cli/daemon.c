@@ -1,6 +1,7 @@
 #include "daemon.h"
 
 #include "api.h"
+#include "extras.h"
 #include "hosts.h"
 #include "identity_file.h"
 #include "logger.h"
@@ -100,8 +101,16 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
     case OV_EVENT_PONG:
         on_pong(d, e);
         break;
+    case OV_EVENT_SOCKETS:
+        ov_extras_asked(d, e);
+        break;
+    case OV_EVENT_SOCKETS_CLOSE:
+        ov_extras_close_some(d, e->socket, e->count);
+        break;
     case OV_EVENT_PEER:
         d->peer_changed = true;
+        break;
+    case OV_EVENT_SOCKET_KEEP:
         break;
     }
 }
@@ -109,13 +118,14 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
 void ov_daemon_drain(struct ov_daemon *d)
 {
     struct ov_output o;
+    struct ov_udp *udp;
     while (ov_node_pull(d->node, &o)) {
         switch (o.kind) {
         case OV_OUT_DATAGRAMS:
-            if (o.datagrams.socket < d->nsockets)
-                ov_udp_send(d->sockets[o.datagrams.socket].udp, &o.datagrams.from, &o.datagrams.to,
-                            o.datagrams.ttl, o.datagrams.data, o.datagrams.len,
-                            o.datagrams.segment);
+            udp = ov_sockets_udp(d, o.datagrams.socket);
+            if (udp != NULL)
+                ov_udp_send(udp, &o.datagrams.from, &o.datagrams.to, o.datagrams.ttl,
+                            o.datagrams.data, o.datagrams.len, o.datagrams.segment);
             break;
         case OV_OUT_FRAME:
             ov_pace_count(&d->pace, 1);
@@ -186,6 +196,7 @@ static void on_prepare(uv_prepare_t *p)
 {
     struct ov_daemon *d = p->data;
     ov_priority_check(&d->priority);
+    ov_extras_run(d);
     bool more = ov_networks_run(d->networks);
     if (d->owner != NULL)
         more |= ov_owner_run(d->owner);

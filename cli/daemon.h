@@ -46,7 +46,9 @@ struct ov_daemon {
     struct ov_api *api;
     size_t nsockets;
     struct ov_daemon_socket sockets[OV_DAEMON_SOCKETS];
-    size_t nlocals; /* as the engine was last told */
+    struct ov_daemon_socket reflect; /* of a root: its second port; udp NULL: none */
+    struct ov_extra_sockets *extras; /* NULL: none were needed yet */
+    size_t nlocals;                  /* as the engine was last told */
     struct ov_local locals[OV_LOCALS_MAX];
     uv_timer_t timer; /* the engine's deadline: */
     ov_time alarm;    /* when it is set to */

@@ -80,6 +80,24 @@ static json_t *status_conflicts(const struct ov_daemon *d)
     return list;
 }
 
+static json_t *answer(uint8_t a)
+{
+    return a == OV_NAT_YES ? json_true() : a == OV_NAT_NO ? json_false() : json_null();
+}
+
+/* What is known of the NAT in front of us; null before the first root answered. */
+static json_t *status_nat(const struct ov_daemon *d)
+{
+    struct ov_nat_profile p;
+    ov_node_nat(d->node, &p);
+    return json_pack("{s:o,s:s,s:s,s:s,s:i,s:o,s:o,s:o,s:o}", "nat", answer(p.nat), "mapping",
+                     ov_nat_mapping_text(p.view.mapping), "filtering",
+                     ov_nat_filtering_text(p.view.filtering), "ports",
+                     ov_nat_allocation_text(p.view.allocation), "step", (int)p.view.step, "hairpin",
+                     answer(p.hairpin), "udp", answer(p.udp), "narrow", answer(p.narrow), "seen_as",
+                     ov_json_of_endpoint(&p.seen));
+}
+
 json_t *ov_json_of_status(struct ov_daemon *d)
 {
     struct ov_node_stats s;
@@ -94,14 +112,15 @@ json_t *ov_json_of_status(struct ov_daemon *d)
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
-    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o}",
+    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o}",
                      "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
                      ov_identity_format(id, identity), "uptime_s",
                      (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
                      ov_json_of_text(ov_state_dir(d->state)), "udp_port",
                      (int)d->sockets[0].bound.port, "roles", ov_json_of_caps(caps), "sockets",
-                     sockets, "roots", status_roots(d), "traffic", status_traffic(&s), "peers",
-                     (json_int_t)s.peers, "sessions", (json_int_t)s.sessions, "networks",
+                     sockets, "roots", status_roots(d), "nat", status_nat(d), "traffic",
+                     status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
+                     (json_int_t)s.sessions, "networks",
                      (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
                      offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d),
                      "port_mapping", ov_json_of_mapping(d));

@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "daemon.h"
 #include "inward.h"
+#include "sockets.h"
 #include "transport/watch.h"
 #include "tun/link.h"
 #include "tun/tap.h"
@@ -100,10 +101,7 @@ static bool is_inward(const struct ov_networks *n, const struct ov_tap_frame *f)
     struct ov_endpoint src;
     if (!ov_inward_source(f->data, f->len, &src))
         return false;
-    for (size_t i = 0; i < n->d->nsockets; i++)
-        if (n->d->sockets[i].bound.port == src.port)
-            return is_ours(n, &src.ip);
-    return false;
+    return ov_sockets_have_port(n->d, src.port) && is_ours(n, &src.ip);
 }
 
 /* Frames from the host's network stack: into the engine, and its outputs out. */

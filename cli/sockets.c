@@ -1,5 +1,6 @@
 #include "sockets.h"
 
+#include "extras.h"
 #include "networks.h"
 #include "state.h"
 #include "transport/udp.h"
@@ -14,7 +15,7 @@
 #define PORT_TRIES 32
 
 /* All in one turn of the engine: segments of a flow are put together as far as a turn reaches. */
-static void on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *v, size_t count)
+void ov_sockets_on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *v, size_t count)
 {
     struct ov_daemon_socket *s = arg;
     struct ov_datagram batch[OV_UDP_BATCH_MAX];
@@ -25,8 +26,26 @@ static void on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *
     ov_daemon_drain(s->d);
 }
 
+struct ov_udp *ov_sockets_udp(const struct ov_daemon *d, uint16_t number)
+{
+    if (number < d->nsockets)
+        return d->sockets[number].udp;
+    return number == OV_SOCKET_REFLECT ? d->reflect.udp : ov_extras_udp(d, number);
+}
+
+bool ov_sockets_have_port(const struct ov_daemon *d, uint16_t port)
+{
+    for (size_t i = 0; i < d->nsockets; i++)
+        if (d->sockets[i].bound.port == port)
+            return true;
+    return (d->reflect.udp != NULL && d->reflect.bound.port == port) || ov_extras_has_port(d, port);
+}
+
 void ov_sockets_close(struct ov_daemon *d)
 {
+    ov_extras_close(d);
+    ov_udp_close(d->reflect.udp);
+    d->reflect.udp = NULL;
     for (size_t i = 0; i < d->nsockets; i++)
         ov_udp_close(d->sockets[i].udp);
     d->nsockets = 0;
@@ -45,7 +64,7 @@ static int open_on(struct ov_daemon *d, uint16_t port, char why[OV_WHY_MAX])
             ep.ip = *only;
         struct ov_daemon_socket *s = &d->sockets[d->nsockets];
         *s = (struct ov_daemon_socket){.d = d, .index = (uint16_t)d->nsockets, .bound = ep};
-        err = ov_udp_open(&d->loop, &ep, on_packets, s, &s->udp, why);
+        err = ov_udp_open(&d->loop, &ep, ov_sockets_on_packets, s, &s->udp, why);
         if (err != OV_OK && family == 6 && d->nsockets > 0 && err != OV_EEXIST) {
             ov_log(&d->log, OV_LOG_INFO, "no IPv6 here: %s", why);
             return OV_OK;
@@ -70,11 +89,33 @@ static int open_fixed(struct ov_daemon *d, uint16_t port, char why[OV_WHY_MAX])
     return err;
 }
 
+/* The port on which nobody has sent to anybody: what gets through from there shows how a NAT
+ * filters. Nodes get along without it. */
+static void open_reflect(struct ov_daemon *d)
+{
+    struct ov_daemon_socket *s = &d->reflect;
+    char why[OV_WHY_MAX];
+    if (d->sockets[0].bound.ip.family != 4)
+        return;
+    *s =
+        (struct ov_daemon_socket){.d = d, .index = OV_SOCKET_REFLECT, .bound = d->sockets[0].bound};
+    s->bound.port = OV_REFLECT_PORT(s->bound.port);
+    if (ov_udp_open_beside(&d->loop, d->sockets[0].udp, &s->bound, ov_sockets_on_packets, s,
+                           &s->udp, why) == OV_OK)
+        return;
+    s->udp = NULL;
+    ov_log(&d->log, OV_LOG_WARN, "nodes learn less of their NATs from this root: %s", why);
+}
+
 int ov_sockets_open(struct ov_daemon *d, char why[OV_WHY_MAX])
 {
     uint16_t port = ov_config_port(d->settings);
-    if (port != 0)
-        return open_fixed(d, port, why);
+    if (port != 0) {
+        int fixed = open_fixed(d, port, why);
+        if (fixed == OV_OK && d->settings->root)
+            open_reflect(d);
+        return fixed;
+    }
     uint16_t remembered = ov_state_port(d->state);
     if (remembered != 0 && open_on(d, remembered, why) == OV_OK)
         return OV_OK;
@@ -97,6 +138,8 @@ void ov_sockets_tell(struct ov_daemon *d)
     for (size_t i = 0; i < d->nsockets; i++)
         families[i] = d->sockets[i].bound.ip.family;
     ov_node_set_sockets(d->node, families, d->nsockets, ov_daemon_now(d));
+    ov_node_set_reflect_port(d->node, d->reflect.udp != NULL ? d->reflect.bound.port : 0,
+                             ov_daemon_now(d));
     ov_daemon_drain(d);
 }
 

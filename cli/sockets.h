@@ -16,4 +16,12 @@ bool ov_sockets_refresh(struct ov_daemon *d);
  * this host: true for them. */
 bool ov_sockets_skip(void *arg, const char *ifname);
 
+/* The receiver of all of the daemon's sockets; `arg` is a struct ov_daemon_socket. */
+struct ov_udp_packet;
+void ov_sockets_on_packets(void *arg, struct ov_udp *u, const struct ov_udp_packet *v,
+                           size_t count);
+/* The socket with this number in the engine, or NULL. */
+struct ov_udp *ov_sockets_udp(const struct ov_daemon *d, uint16_t number);
+bool ov_sockets_have_port(const struct ov_daemon *d, uint16_t port);
+
 #endif

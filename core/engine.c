@@ -50,6 +50,8 @@ int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uin
         e->aeads |= 1 << OV_AEAD_AES256GCM;
     init_maps(e);
     ov_timers_init(&e->timers);
+    ov_budget_init(&e->budget, now);
+    e->changed = now;
     ov_cookie_checker_init(&e->cookies, &id->pub.dh);
     ov_bucket_init(&e->handshake_load, HANDSHAKES_FREE, HANDSHAKES_FREE * 2, now);
     ov_bucket_init(&e->pow_checks, POW_CHECKS, POW_CHECKS * 4, now);

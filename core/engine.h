@@ -5,17 +5,23 @@
 #ifndef OV_CORE_ENGINE_H
 #define OV_CORE_ENGINE_H
 
+#include "budget.h"
 #include "cookie.h"
+#include "extra.h"
 #include "identity.h"
 #include "index.h"
 #include "local.h"
 #include "log.h"
 #include "map.h"
+#include "natprofile.h"
 #include "output.h"
 #include "ratelimit.h"
 #include "stats.h"
 #include "timer.h"
 #include "wire.h"
+
+struct ov_reflect;
+struct ov_attempts;
 
 /* What rank 3 tells the ranks above. */
 struct ov_engine_ops {
@@ -67,6 +73,15 @@ struct ov_engine {
     struct ov_endpoint mapped; /* what a router forwards to our IPv4 socket; family 0: nothing */
 
     uint64_t ended; /* counts peers, keys and members that were freed, for node_batch.c */
+    struct ov_extras extras;
+    struct ov_budget budget; /* of hard punching */
+    struct ov_nat_profile nat;
+    struct ov_reflect *reflect;
+    struct ov_attempts *attempts;
+    uint16_t reflect_port; /* of a root: that of OV_SOCKET_REFLECT; 0: none */
+    ov_time udp_heard;     /* authenticated, by UDP and from a root; 0: not in this network yet */
+    ov_time changed;       /* since when we are in this network */
+
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;
     struct ov_map peers;       /* address -> struct ov_peer */

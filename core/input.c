@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include "punch.h"
+#include "reflect.h"
 #include "relay.h"
 
 #include <stdlib.h>
@@ -259,7 +260,9 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     /* How a node sees us tells our reflexive address; only those we chose as roots are believed. */
     if (p->relay && probe.path >= 0 && ok.seen.ip.family &&
         !ov_endpoint_equal(&p->seen, &ok.seen)) {
+        struct ov_endpoint was = p->seen;
         p->seen = ok.seen;
+        ov_reflect_seen(p, &was);
         ov_punch_moved(e);
         ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
     }
@@ -365,6 +368,12 @@ static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t l
     case OV_MSG_CLOSE:
         on_close(a, p, msg + 1, len - 1);
         break;
+    case OV_MSG_REFLECT:
+        ov_reflect_asked(p, &a->via, msg + 1, len - 1);
+        break;
+    case OV_MSG_REFLECT_OK:
+        ov_reflect_answered(p, msg + 1, len - 1);
+        break;
     case OV_MSG_WHOIS:
         on_whois(a, p, msg + 1, len - 1);
         break;
@@ -381,8 +390,14 @@ static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t l
 
 /* ---- data ---- */
 
+/* Reflections come from and go to sockets that are no path. */
+static bool is_reflection(const uint8_t *msg, size_t len)
+{
+    return len > 0 && (msg[0] == OV_MSG_REFLECT || msg[0] == OV_MSG_REFLECT_OK);
+}
+
 /* Note that the peer was heard this way; an endpoint we do not know is challenged, not followed. */
-static void heard(struct arrival *a, struct ov_peer *p)
+static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
 {
     struct ov_engine *e = a->e;
     p->last_rx = e->now;
@@ -397,6 +412,8 @@ static void heard(struct arrival *a, struct ov_peer *p)
             p->unanswered = 0;
         return;
     }
+    if (p->relay && a->via.socket != OV_SOCKET_LINK)
+        e->udp_heard = e->now;
     int i = ov_paths_find(p->paths, a->via.socket, &a->via.ep);
     if (i >= 0)
         p->paths->p[i].local = a->via.local;
@@ -409,7 +426,8 @@ static void heard(struct arrival *a, struct ov_peer *p)
     /* Two symmetric NATs give each packet another source: without a limit, challenges would breed.
      */
     bool tried = i >= 0 && e->now - p->paths->p[i].base < 2 * OV_SEC;
-    if (tried || !ov_bucket_take(&p->challenges, 1, e->now))
+    if (tried || reflection || a->via.socket == OV_SOCKET_REFLECT ||
+        !ov_bucket_take(&p->challenges, 1, e->now))
         return;
     i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);
     p->paths->p[i].local = a->via.local;
@@ -456,7 +474,7 @@ static void on_data(struct arrival *a)
         p->last_rx = e->now;
         ov_peer_session_up(p, &way, false, p->respond_boot);
     }
-    heard(a, p);
+    heard(a, p, is_reflection(msg, mlen));
     a->kp = ix->kp;
     deliver(a, p, msg, mlen, false);
 }
@@ -484,7 +502,7 @@ static void on_relay(struct arrival *a)
         return;
     }
     struct ov_peer *p = ix->peer;
-    heard(a, p);
+    heard(a, p, false);
     if (!r.relayed) {
         ov_relay_forward(e, p, &r, a->d, a->len);
         return;
@@ -578,6 +596,9 @@ void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, const struct ov
         break;
     case OV_WIRE_IAM:
         on_iam(&a);
+        break;
+    case OV_WIRE_HAIRPIN:
+        ov_reflect_hairpin(e, a.via.socket, data, len);
         break;
     default:
         on_inner(&a);

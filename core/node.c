@@ -7,6 +7,7 @@
 #include "lookup.h"
 #include "member.h"
 #include "punch.h"
+#include "reflect.h"
 #include "switch.h"
 
 #include <stdlib.h>
@@ -346,7 +347,8 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
         .e = &n->e, .locate = &n->locate, .roots_changed = on_roots_changed, .arg = n};
     if (cfg->caps)
         n->o.directory = ov_directory_new(&n->e);
-    if ((cfg->caps && !n->o.directory) || ov_locate_init(&n->locate, &n->e) != OV_OK ||
+    if ((cfg->caps && !n->o.directory) || ov_reflect_init(&n->e) != OV_OK ||
+        ov_attempts_init(&n->e) != OV_OK || ov_locate_init(&n->locate, &n->e) != OV_OK ||
         ov_roots_init(&n->roots, &n->o) != OV_OK) {
         ov_node_free(n);
         return OV_ENOMEM;
@@ -368,6 +370,8 @@ void ov_node_free(struct ov_node *n)
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_forget(p);
     ov_directory_free(n->o.directory);
+    ov_attempts_free(&n->e);
+    ov_reflect_free(&n->e);
     if (n->locate.e)
         ov_locate_free(&n->locate);
     ov_engine_free(&n->e);
@@ -398,6 +402,8 @@ void ov_node_network_changed(struct ov_node *n, ov_time now)
 {
     struct ov_peer *p;
     ov_node_turn_begin(n, now);
+    ov_attempts_abort(&n->e);
+    ov_reflect_restart(&n->e);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_network_changed(p);
     ov_node_turn_end(n);
@@ -440,6 +446,20 @@ void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t coun
     memset(n->e.socket_family, 0, sizeof n->e.socket_family);
     if (count)
         memcpy(n->e.socket_family, families, count < OV_SOCKETS_MAX ? count : OV_SOCKETS_MAX);
+}
+
+void ov_node_set_reflect_port(struct ov_node *n, uint16_t port, ov_time now)
+{
+    ov_node_turn_begin(n, now);
+    n->e.reflect_port = port;
+}
+
+void ov_node_extra_sockets(struct ov_node *n, uint64_t id, uint16_t first, const uint16_t *ports,
+                           size_t count, ov_time now)
+{
+    ov_node_turn_begin(n, now);
+    ov_extra_opened(&n->e, id, first, ports, count);
+    ov_node_turn_end(n);
 }
 
 int ov_node_add_root(struct ov_node *n, const char *host, const struct ov_identity *id,

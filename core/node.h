@@ -18,10 +18,13 @@
 
 #include "local.h"
 #include "log.h"
+#include "natprofile.h"
 #include "netstate.h"
 #include "output.h"
 #include "stats.h"
+#include "strategy.h"
 #include "types.h"
+#include "why.h"
 #include "wire.h"
 
 struct ov_node;
@@ -52,6 +55,14 @@ void ov_node_set_locals(struct ov_node *n, const struct ov_local *v, size_t coun
 /* A router forwards this endpoint to our IPv4 socket; NULL: none does. */
 void ov_node_set_mapped(struct ov_node *n, const struct ov_endpoint *ep, ov_time now);
 void ov_node_set_sockets(struct ov_node *n, const uint8_t *families, size_t count, ov_time now);
+/* A root's second UDP port, socket OV_SOCKET_REFLECT, on which it answers who asks for it (NAT
+ * profiles); 0: it has none. */
+#define OV_REFLECT_PORT(root) ((uint16_t)((root) + 1)) /* by default */
+void ov_node_set_reflect_port(struct ov_node *n, uint16_t port, ov_time now);
+/* The answer to OV_EVENT_SOCKETS: `ports[i]` is the port of socket `first` + i, 0 where it could
+ * not be opened. Without an answer the node gets along with its ordinary sockets. */
+void ov_node_extra_sockets(struct ov_node *n, uint64_t id, uint16_t first, const uint16_t *ports,
+                           size_t count, ov_time now);
 /* The host slept, or something else made all paths doubtful. */
 void ov_node_network_changed(struct ov_node *n, ov_time now);
 
@@ -124,6 +135,9 @@ bool ov_node_pull(struct ov_node *n, struct ov_output *out);
 
 void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out);
 
+/* What is known of the NAT in front of us. */
+void ov_node_nat(const struct ov_node *n, struct ov_nat_profile *out);
+
 struct ov_network_info {
     ov_netid net;
     enum ov_net_state state;
@@ -140,6 +154,16 @@ struct ov_network_info {
 OV_CHECK int ov_node_network(const struct ov_node *n, ov_netid net, struct ov_network_info *out);
 size_t ov_node_networks(const struct ov_node *n, ov_netid *out, size_t cap);
 
+/* What was done to get to a peer directly. */
+struct ov_punch_info {
+    bool told; /* the peer told what NAT it is behind: `theirs`, and what follows from it */
+    struct ov_nat_view theirs;
+    enum ov_strategy strategy;
+    unsigned round;
+    unsigned attempts, packets; /* hard attempts, and their datagrams */
+    enum ov_attempt_result result;
+};
+
 enum ov_peer_path { OV_PEER_NONE, OV_PEER_RELAY, OV_PEER_DIRECT };
 struct ov_peer_info {
     struct ov_identity id;
@@ -155,6 +179,8 @@ struct ov_peer_info {
     uint32_t loss_permille;    /* of probes, recent */
     uint16_t mtu;              /* largest UDP payload proven on this path */
     uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
+    enum ov_why why; /* RELAY: why not direct */
+    struct ov_punch_info punch;
     size_t nnets;
     struct {
         ov_netid net;

@@ -3,6 +3,8 @@
 
 #include "member.h"
 #include "node_state.h"
+#include "punch.h"
+#include "reflect.h"
 
 #include <string.h>
 
@@ -25,6 +27,11 @@ void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out)
     out->sessions = 0;
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         out->sessions += ov_peer_up(p);
+}
+
+void ov_node_nat(const struct ov_node *n, struct ov_nat_profile *out)
+{
+    ov_reflect_profile(&n->e, out);
 }
 
 int ov_node_network(const struct ov_node *n, ov_netid id, struct ov_network_info *out)
@@ -80,6 +87,21 @@ static void fill_path(struct ov_peer *p, struct ov_peer_info *out)
     out->mtu = q->mtu;
 }
 
+static void fill_punch(const struct ov_peer *p, struct ov_peer_info *out)
+{
+    const struct ov_punch *u = p->punch;
+    out->why = out->path == OV_PEER_RELAY ? ov_punch_why(p) : OV_WHY_NONE;
+    if (!u)
+        return;
+    out->punch = (struct ov_punch_info){.told = u->told,
+                                        .theirs = u->theirs,
+                                        .strategy = u->strategy,
+                                        .round = u->round,
+                                        .attempts = u->attempts,
+                                        .packets = u->packets,
+                                        .result = u->result};
+}
+
 static void fill_nets(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
 {
     for (size_t i = 0; i < n->o.n && out->nnets < 4; i++) {
@@ -107,6 +129,7 @@ int ov_node_peer(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
     out->aead = out->session ? p->s.aead : OV_AEAD_NONE;
     if (out->session && p->paths)
         fill_path(p, out);
+    fill_punch(p, out);
     out->last_rx = p->rx_datagrams ? p->last_rx : 0;
     out->last_tx = p->last_tx;
     out->rx_bytes = p->rx_bytes;

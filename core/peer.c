@@ -10,6 +10,8 @@
 #define CHALLENGE_BURST  10
 #define CONTROL_RATE     20 /* requests a second that cost us work */
 #define CONTROL_BURST    60
+#define REFLECT_RATE     50
+#define REFLECT_BURST    100
 #define ASK_RATE         1
 #define ASK_BURST        3
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
@@ -73,6 +75,7 @@ static struct ov_peer *new_peer(struct ov_engine *e, const struct ov_identity *i
     ov_timer_init(&p->timer, ov_peer_service, p);
     ov_bucket_init(&p->challenges, CHALLENGE_RATE, CHALLENGE_BURST, e->now);
     ov_bucket_init(&p->control, CONTROL_RATE, CONTROL_BURST, e->now);
+    ov_bucket_init(&p->reflections, REFLECT_RATE, REFLECT_BURST, e->now);
     ov_bucket_init(&p->asks, ASK_RATE, ASK_BURST, e->now);
     p->last_rx = e->now;
     if (ov_timers_reserve(&e->timers, e->peers.len + 64) != OV_OK ||
@@ -175,6 +178,7 @@ static void unlink_keep(struct ov_peer *p)
 void ov_peer_forget(struct ov_peer *p)
 {
     struct ov_engine *e = p->e;
+    ov_attempts_forget(p);
     unlink_keep(p);
     ov_timer_stop(&e->timers, &p->timer);
     ov_map_del(&e->peers, ov_key_u64(p->id.addr));

@@ -90,10 +90,12 @@ struct ov_peer {
     struct ov_punch *punch;
     struct ov_bucket relay_bucket; /* what it may relay through us */
     bool relay_bucket_ready;
-    struct ov_bucket challenges; /* endpoints it turned up at that we may probe */
-    struct ov_bucket control;    /* requests of it that cost us something */
-    struct ov_bucket asks;       /* questions of ours for its certificate */
-    struct ov_endpoint seen;     /* how it sees us (roots) */
+    struct ov_bucket challenges;  /* endpoints it turned up at that we may probe */
+    struct ov_bucket control;     /* requests of it that cost us something */
+    struct ov_bucket reflections; /* REFLECTs of it */
+    struct ov_bucket asks;        /* questions of ours for its certificate */
+    struct ov_endpoint seen;      /* how it sees us (roots) */
+    uint16_t reflect_port;        /* its other port (roots); 0: none known */
 };
 
 /* A packet from or to this peer will be dealt with soon. */

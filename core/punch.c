@@ -1,5 +1,7 @@
 #include "punch.h"
 
+#include "attempt.h"
+#include "reflect.h"
 #include "relay.h"
 
 #include <stdlib.h>
@@ -59,15 +61,21 @@ static void gather(struct ov_engine *e, struct ov_msg_punch *m)
         }
 }
 
-static void send_punch(struct ov_peer *p, uint64_t nonce, uint8_t flags, ov_time delay)
+/* `fresh`: the outside endpoint of the socket that this round goes out from, or NULL. */
+static void send_punch(struct ov_peer *p, uint64_t nonce, uint8_t flags, ov_time delay,
+                       const struct ov_endpoint *fresh)
 {
     uint8_t buf[OV_PATH_MTU_MIN];
     struct ov_writer w;
     struct ov_msg_punch m = {.nonce = nonce,
                              .flags = flags,
                              .round = p->punch ? p->punch->round : 0,
-                             .delay_ms = (uint16_t)(delay / OV_MS)};
+                             .delay_ms = (uint16_t)(delay / OV_MS),
+                             .nat = p->e->nat.view};
+    if (fresh)
+        add(&m, OV_CANDIDATE_REFLEXIVE, fresh);
     gather(p->e, &m);
+    m.strategy = (uint8_t)(p->punch && p->punch->told ? p->punch->strategy : OV_STRATEGY_PLAIN);
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_punch_encode(&w, &m);
     ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
@@ -80,13 +88,34 @@ static bool ensure(struct ov_peer *p)
     return p->punch && ov_peer_ensure_paths(p);
 }
 
+static void ask(struct ov_peer *p, const struct ov_endpoint *fresh)
+{
+    p->punch->nonce = ov_random_u64(&p->e->random);
+    p->punch->sent = p->e->now;
+    send_punch(p, p->punch->nonce, 0, 0, fresh);
+}
+
+void ov_punch_fresh(struct ov_peer *p, uint16_t socket, const struct ov_endpoint *seen)
+{
+    if (!p->punch || !p->paths || p->paths->active >= 0 || !ov_peer_up(p))
+        return;
+    p->punch->socket = seen ? socket : 0;
+    ask(p, seen);
+}
+
+/* A new socket may help where a plain round did not. */
+static bool wants_fresh(const struct ov_punch *u)
+{
+    return u->round > 0 && (!u->told || u->strategy == OV_STRATEGY_PLAIN);
+}
+
 static void start_round(struct ov_peer *p)
 {
     struct ov_punch *u = p->punch;
-    u->nonce = ov_random_u64(&p->e->random);
-    u->sent = p->e->now;
     u->next = p->e->now + round_gap(u->round);
-    send_punch(p, u->nonce, 0, 0);
+    u->socket = 0;
+    if (!wants_fresh(u) || !ov_attempt_fresh(p))
+        ask(p, NULL);
     if (u->round < 255)
         u->round++;
 }
@@ -100,8 +129,10 @@ void ov_punch_kick(struct ov_peer *p)
 
 void ov_punch_reset(struct ov_peer *p)
 {
-    if (p->punch)
-        *p->punch = (struct ov_punch){0};
+    if (!p->punch)
+        return;
+    struct ov_punch u = *p->punch;
+    *p->punch = (struct ov_punch){.result = u.result, .attempts = u.attempts, .packets = u.packets};
 }
 
 void ov_punch_moved(struct ov_engine *e)
@@ -115,8 +146,19 @@ void ov_punch_moved(struct ov_engine *e)
     }
 }
 
-/* A low-TTL packet that opens our NAT for the other's endpoint. */
-static void opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoint *to)
+void ov_punch_profiled(struct ov_engine *e)
+{
+    struct ov_peer *p;
+    for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
+        if (p->keep || !p->punch || !p->punch->round || !p->paths || p->paths->active >= 0 ||
+            ov_attempt_running(p) || e->now - p->last_frame >= OV_PEER_ACTIVE)
+            continue;
+        ov_punch_reset(p);
+        ov_punch_kick(p);
+    }
+}
+
+void ov_punch_opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoint *to)
 {
     uint8_t *out = ov_outq_datagram(&e->out, socket, OV_PUNCH_TTL, NULL, to, OV_OPENER_LEN);
     if (!out) {
@@ -128,8 +170,7 @@ static void opener(struct ov_engine *e, uint16_t socket, const struct ov_endpoin
     e->stats.tx_bytes += OV_OPENER_LEN;
 }
 
-/* Is it worth sending to? Not to nowhere, not to groups, not to ourselves. */
-static bool usable(const struct ov_engine *e, const struct ov_endpoint *ep)
+bool ov_punch_usable(const struct ov_engine *e, const struct ov_endpoint *ep)
 {
     const uint8_t *b = ep->ip.b;
     if (ep->port == 0 || ep->ip.family == 0)
@@ -150,14 +191,18 @@ static bool usable(const struct ov_engine *e, const struct ov_endpoint *ep)
 static void try_candidate(struct ov_peer *p, const struct ov_candidate *c, ov_time delay)
 {
     struct ov_engine *e = p->e;
+    bool shy = c->ep.ip.family == 4 && c->kind == OV_CANDIDATE_REFLEXIVE;
     int socket = ov_engine_socket(e, c->ep.ip.family);
-    if (socket < 0 || !usable(e, &c->ep))
+    if (socket < 0 || !ov_punch_usable(e, &c->ep))
         return;
+    if (shy && p->punch->strategy == OV_STRATEGY_RELAY)
+        return; /* hopeless */
+    if (shy && p->punch->socket)
+        socket = p->punch->socket;
     int i = ov_paths_add(p->paths, (uint16_t)socket, &c->ep, c->kind, e->now);
     struct ov_path *path = &p->paths->p[i];
-    bool shy = c->ep.ip.family == 4 && c->kind == OV_CANDIDATE_REFLEXIVE;
     if (shy && path->state == OV_PATH_TRYING && ov_bucket_take(&e->unproven, 1, e->now))
-        opener(e, (uint16_t)socket, &c->ep);
+        ov_punch_opener(e, (uint16_t)socket, &c->ep);
     ov_path_schedule(path, e->now, shy ? delay : 0);
     ov_peer_wake(p, path->next_probe);
 }
@@ -167,6 +212,25 @@ static ov_time asked_delay(const struct ov_peer *p)
 {
     ov_time rtt = p->paths->relay.srtt;
     return rtt < DELAY_MIN ? DELAY_MIN : rtt > DELAY_MAX ? DELAY_MAX : rtt;
+}
+
+/* What the other side tells of itself decides how to go on. */
+static void learn(struct ov_peer *p, const struct ov_msg_punch *m)
+{
+    struct ov_punch *u = p->punch;
+    u->told = true;
+    u->theirs = m->nat;
+    u->strategy = ov_strategy_choose(&p->e->nat.view, &m->nat);
+    for (int i = 0; i < m->n; i++)
+        u->families[m->c[i].ep.ip.family == 6] = true;
+}
+
+static bool has_mapped(const struct ov_msg_punch *m)
+{
+    for (int i = 0; i < m->n; i++)
+        if (m->c[i].kind == OV_CANDIDATE_MAPPED)
+            return true;
+    return false;
 }
 
 void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
@@ -179,7 +243,8 @@ void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
     }
     if (!ensure(p))
         return;
-    if (ack && (p->punch->sent == 0 || m->nonce != p->punch->nonce)) {
+    if (ack && !(m->flags & OV_PUNCH_HARD) &&
+        (p->punch->sent == 0 || m->nonce != p->punch->nonce)) {
         ov_drop(p->e, OV_DROP_UNEXPECTED);
         return;
     }
@@ -187,15 +252,78 @@ void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
         ov_drop(p->e, OV_DROP_LIMIT);
         return;
     }
+    if (m->flags & OV_PUNCH_HARD) {
+        ov_attempt_received(p, m);
+        return;
+    }
+    learn(p, m);
     if (!ack) /* who asks has no direct path: the answer goes by relay, too */
         ov_peer_moved(p);
     ov_time delay = ack ? 0 : asked_delay(p);
     if (ack)
         p->punch->sent = 0;
     else
-        send_punch(p, m->nonce, OV_PUNCH_ACK, delay);
+        send_punch(p, m->nonce, OV_PUNCH_ACK, delay, NULL);
     for (int i = 0; i < m->n; i++)
         try_candidate(p, &m->c[i], delay);
+    /* A mapped port makes it plain; if not even that helps, the round after will. */
+    if (ack && ov_strategy_is_hard(p->punch->strategy) && p->paths->active < 0 &&
+        ((!has_mapped(m) && !p->e->mapped.port) || p->punch->round > 1))
+        ov_attempt_hard(p, p->punch->strategy);
+}
+
+/* ---- why ---- */
+
+static enum ov_why why_hard(const struct ov_punch *u)
+{
+    switch (u->result) {
+    case OV_ATTEMPT_BUSY:
+    case OV_ATTEMPT_REFUSED:
+        return OV_WHY_BUSY;
+    case OV_ATTEMPT_LIMIT:
+        return OV_WHY_LIMIT;
+    case OV_ATTEMPT_NARROW:
+        return OV_WHY_NARROW;
+    case OV_ATTEMPT_NO_SOCKETS:
+        return OV_WHY_SOCKETS;
+    case OV_ATTEMPT_NO_ANSWER:
+        return OV_WHY_NO_ANSWER;
+    case OV_ATTEMPT_MISSED:
+        return OV_WHY_HARD_FAILED;
+    default:
+        return OV_WHY_TRYING;
+    }
+}
+
+/* Do both sides have an address family in common? */
+static bool families_meet(const struct ov_engine *e, const struct ov_punch *u)
+{
+    bool ours[2] = {false, false};
+    for (size_t i = 0; i < e->nlocals; i++)
+        ours[e->locals[i].ep.ip.family == 6] = true;
+    return (ours[0] && u->families[0]) || (ours[1] && u->families[1]);
+}
+
+enum ov_why ov_punch_why(const struct ov_peer *p)
+{
+    const struct ov_punch *u = p->punch;
+    struct ov_nat_profile nat;
+    if (!ov_peer_up(p) || !p->paths || p->paths->active >= 0)
+        return OV_WHY_NONE;
+    ov_reflect_profile(p->e, &nat);
+    if (nat.udp == OV_NAT_NO)
+        return OV_WHY_UDP_BLOCKED;
+    if (!u || (u->round == 0 && !u->told))
+        return OV_WHY_IDLE;
+    if (!u->told)
+        return u->round > 1 ? OV_WHY_NO_ANSWER : OV_WHY_TRYING;
+    if (!families_meet(p->e, u))
+        return OV_WHY_FAMILY;
+    if (u->strategy == OV_STRATEGY_RELAY)
+        return OV_WHY_BOTH_HARD;
+    if (ov_strategy_is_hard(u->strategy))
+        return why_hard(u);
+    return u->round > 1 ? OV_WHY_FAILED : OV_WHY_TRYING;
 }
 
 ov_time ov_punch_service(struct ov_peer *p)

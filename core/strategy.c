@@ -1,11 +1,11 @@
 #include "strategy.h"
 
-#define PORTS         (65536 - OV_NAT_PORT_MIN)
-#define TARGET        20 /* PREDICT_BOTH: the mapping after the base that both aim at */
-#define PREDICT_MAX   32
-#define STEP_PRIME    7919 /* a prime that divides no range below */
-#define OPENER_RATE   400  /* a second; the budget's pace */
-#define OPENER_MARGIN (100 * OV_MS)
+#define PORTS       (65536 - OV_NAT_PORT_MIN)
+#define TARGET      20 /* PREDICT_BOTH: the mapping after the base that both aim at */
+#define PREDICT_MAX 32
+#define STEP_PRIME  7919 /* a prime that divides no range below */
+#define RATE        400  /* datagrams a second */
+#define MARGIN      (100 * OV_MS)
 
 static bool is_easy(const struct ov_nat_view *v)
 {
@@ -50,10 +50,16 @@ bool ov_strategy_is_hard(enum ov_strategy s)
     return s > OV_STRATEGY_PLAIN && s < OV_STRATEGIES;
 }
 
-/* The easy side's first probe: when the last of the other's openers has left. */
+static ov_time pace(unsigned datagrams)
+{
+    return datagrams * OV_SEC / RATE;
+}
+
+/* The easy side's first probe: when the last of the other's openers has left. The hard side's:
+ * after half of the easy side's, since at full TTL it may get in the way of those. */
 static ov_time lead(unsigned openers)
 {
-    return openers * OV_SEC / OPENER_RATE + OPENER_MARGIN;
+    return pace(openers) + MARGIN;
 }
 
 struct ov_plan ov_strategy_plan(enum ov_strategy s, const struct ov_nat_view *mine)
@@ -62,13 +68,14 @@ struct ov_plan ov_strategy_plan(enum ov_strategy s, const struct ov_nat_view *mi
     switch (s) {
     case OV_STRATEGY_PREDICT:
         if (easy)
-            return (struct ov_plan){.sockets = 1,
-                                    .probes = PREDICT_MAX,
-                                    .sweep = PREDICT_MAX,
-                                    .probes_at = lead(4),
-                                    .end = 1500 * OV_MS};
-        return (struct ov_plan){
-            .hard = true, .sockets = 4, .openers = 4, .probes = 4, .end = 1500 * OV_MS};
+            return (struct ov_plan){
+                .sockets = 1, .probes = PREDICT_MAX, .probes_at = lead(4), .end = 1500 * OV_MS};
+        return (struct ov_plan){.hard = true,
+                                .sockets = 4,
+                                .openers = 4,
+                                .probes = 4,
+                                .probes_at = lead(4) + pace(PREDICT_MAX),
+                                .end = 1500 * OV_MS};
     case OV_STRATEGY_PREDICT_BOTH:
         return (struct ov_plan){.hard = true,
                                 .sockets = 25,
@@ -82,21 +89,27 @@ struct ov_plan ov_strategy_plan(enum ov_strategy s, const struct ov_nat_view *mi
             return (struct ov_plan){.sockets = 1,
                                     .canaries = 4,
                                     .probes = 256,
-                                    .sweep = 128,
                                     .probes_at = lead(64),
-                                    .end = 2500 * OV_MS};
-        return (struct ov_plan){
-            .hard = true, .sockets = 64, .openers = 64, .probes = 64, .end = 2500 * OV_MS};
+                                    .end = 1500 * OV_MS};
+        return (struct ov_plan){.hard = true,
+                                .sockets = 64,
+                                .openers = 64,
+                                .probes = 64,
+                                .probes_at = lead(64) + pace(128),
+                                .end = 1500 * OV_MS};
     case OV_STRATEGY_BIRTHDAY:
         if (easy)
             return (struct ov_plan){.sockets = 1,
                                     .canaries = 16,
                                     .probes = 1024,
-                                    .sweep = 512,
                                     .probes_at = lead(256),
-                                    .end = 5500 * OV_MS};
-        return (struct ov_plan){
-            .hard = true, .sockets = 256, .openers = 256, .probes = 256, .end = 5500 * OV_MS};
+                                    .end = 4 * OV_SEC};
+        return (struct ov_plan){.hard = true,
+                                .sockets = 256,
+                                .openers = 256,
+                                .probes = 256,
+                                .probes_at = lead(256) + pace(512),
+                                .end = 4 * OV_SEC};
     default:
         return (struct ov_plan){0};
     }

@@ -37,7 +37,6 @@ struct ov_plan {
     uint16_t canaries; /* more, to see whether the router in front still takes new flows */
     uint16_t openers;  /* low-TTL packets, one from each socket */
     uint16_t probes;   /* in all */
-    uint16_t sweep;    /* of them, before the hard side's openers are repeated at full TTL */
     ov_time probes_at; /* the first probe */
     ov_time repeat;    /* PREDICT_BOTH: from each socket again after so long */
     ov_time end;       /* given up */

@@ -11,6 +11,7 @@
 #include "cookie.h"
 #include "credential.h"
 #include "frame.h"
+#include "natprofile.h"
 #include "noise.h"
 #include "offload.h"
 
@@ -24,6 +25,7 @@ enum ov_wire_type {
     OV_WIRE_RELAY = 5,
     OV_WIRE_WHO = 6, /* first contact: who is at this endpoint? */
     OV_WIRE_IAM = 7,
+    OV_WIRE_HAIRPIN = 9, /* to ourselves: does our NAT bring it back? */
 };
 
 #define OV_PROLOGUE "ovpn protocol v1" /* Noise prologue, without NUL */
@@ -98,6 +100,9 @@ OV_CHECK int ov_iam_decode(const uint8_t *in, size_t len, struct ov_iam *i);
 /* OPENER: 4 random bytes with a low TTL; too short to be anything else, never answered. */
 #define OV_OPENER_LEN 4
 
+/* HAIRPIN: u8 type, 31 random bytes, from one socket of ours to another's outside endpoint. */
+#define OV_HAIRPIN_LEN 32
+
 #define OV_DATAGRAM_MIN OV_DATA_OVERHEAD /* shorter ones are dropped unseen */
 #define OV_DATAGRAM_MAX 9216             /* the largest datagram we ever send or take */
 /* UDP payload that fits wherever IPv6 over PPPoE does: 1492 - 40 - 8. */
@@ -113,6 +118,8 @@ enum ov_msg {
     OV_MSG_PROBE = 0x03,
     OV_MSG_PROBE_OK = 0x04,
     OV_MSG_CLOSE = 0x05,
+    OV_MSG_REFLECT = 0x06,
+    OV_MSG_REFLECT_OK = 0x07,
     OV_MSG_WHOIS = 0x10,
     OV_MSG_IDENTITY = 0x11,
     OV_MSG_PUNCH = 0x12,
@@ -170,6 +177,27 @@ OV_CHECK int ov_msg_probe_decode(const uint8_t *in, size_t len, struct ov_msg_pr
 void ov_msg_probe_ok_encode(struct ov_writer *w, const struct ov_msg_probe_ok *m);
 OV_CHECK int ov_msg_probe_ok_decode(const uint8_t *in, size_t len, struct ov_msg_probe_ok *m);
 
+/* REFLECT: u64 txid, u8 flags, then zero bytes, so many that the answer is not longer. REFLECT_OK:
+ * u64 txid, u8 flags, u16 the root's other port (0: it has none), the endpoint it was seen from,
+ * to which alone the answer goes. */
+enum ov_reflect_flag { OV_REFLECT_OTHER = 1 << 0 }; /* from the other port, please; it is */
+#define OV_REFLECT_PAD 21
+struct ov_msg_reflect {
+    uint64_t txid;
+    uint8_t flags;
+    size_t pad;
+};
+struct ov_msg_reflect_ok {
+    uint64_t txid;
+    uint8_t flags;
+    uint16_t other;
+    struct ov_endpoint seen;
+};
+void ov_msg_reflect_encode(struct ov_writer *w, const struct ov_msg_reflect *m);
+OV_CHECK int ov_msg_reflect_decode(const uint8_t *in, size_t len, struct ov_msg_reflect *m);
+void ov_msg_reflect_ok_encode(struct ov_writer *w, const struct ov_msg_reflect_ok *m);
+OV_CHECK int ov_msg_reflect_ok_decode(const uint8_t *in, size_t len, struct ov_msg_reflect_ok *m);
+
 /* CLOSE: u8 reason. The sender has forgotten this session. */
 enum ov_close_reason { OV_CLOSE_SHUTDOWN = 1 };
 void ov_msg_close_encode(struct ov_writer *w, enum ov_close_reason reason);
@@ -190,10 +218,11 @@ OV_CHECK int ov_msg_whois_decode(const uint8_t *in, size_t len, struct ov_msg_wh
 void ov_msg_identity_encode(struct ov_writer *w, const struct ov_msg_identity *m);
 OV_CHECK int ov_msg_identity_decode(const uint8_t *in, size_t len, struct ov_msg_identity *m);
 
-/* PUNCH: u64 nonce, u8 flags, u8 round, u16 delay_ms (start probing after it), u8 mapping, u8
- * filtering, u8 n, (u8 kind, endpoint) x n. Travels by relay; the answer is a PUNCH with ACK and
- * the same nonce. */
-enum ov_punch_flag { OV_PUNCH_ACK = 1 << 0 };
+/* PUNCH: u64 nonce, u8 flags, u8 round, u16 delay_ms (start probing after it), the sender's NAT: u8
+ * mapping, u8 filtering, u8 allocation, u16 step, u16 base, u16 spread; u8 strategy, u8 n, (u8
+ * kind, endpoint) x n. Travels by relay; the answer is a PUNCH with ACK and the same nonce. With
+ * HARD it agrees on an attempt of more than plain punching, by the strategy that it names. */
+enum ov_punch_flag { OV_PUNCH_ACK = 1 << 0, OV_PUNCH_HARD = 1 << 1 };
 enum ov_candidate_kind {
     OV_CANDIDATE_LOCAL = 1,     /* an interface address */
     OV_CANDIDATE_REFLEXIVE = 2, /* as a root saw it */
@@ -209,7 +238,8 @@ struct ov_msg_punch {
     uint64_t nonce;
     uint8_t flags, round;
     uint16_t delay_ms;
-    uint8_t mapping, filtering; /* RFC 4787 classes; 0: not known */
+    struct ov_nat_view nat;
+    uint8_t strategy; /* enum ov_strategy */
     uint8_t n;
     struct ov_candidate c[OV_CANDIDATES_MAX];
 };

@@ -150,6 +150,60 @@ int ov_msg_probe_ok_decode(const uint8_t *in, size_t len, struct ov_msg_probe_ok
     return seen_valid(&m->seen) ? OV_OK : OV_EINVAL;
 }
 
+void ov_msg_reflect_encode(struct ov_writer *w, const struct ov_msg_reflect *m)
+{
+    if (m->pad < OV_REFLECT_PAD) {
+        w->failed = true;
+        return;
+    }
+    ov_writer_u8(w, OV_MSG_REFLECT);
+    ov_writer_u64(w, m->txid);
+    ov_writer_u8(w, m->flags);
+    ov_writer_zero(w, m->pad);
+}
+
+int ov_msg_reflect_decode(const uint8_t *in, size_t len, struct ov_msg_reflect *m)
+{
+    struct ov_reader r;
+    const uint8_t *pad;
+
+    ov_reader_init(&r, in, len);
+    m->txid = ov_reader_u64(&r);
+    m->flags = ov_reader_u8(&r);
+    m->pad = ov_reader_left(&r);
+    pad = ov_reader_take(&r, m->pad);
+    if (!ov_reader_done(&r) || m->pad < OV_REFLECT_PAD)
+        return OV_ETRUNC;
+    return all_zero(pad, m->pad) ? OV_OK : OV_EINVAL;
+}
+
+void ov_msg_reflect_ok_encode(struct ov_writer *w, const struct ov_msg_reflect_ok *m)
+{
+    if (!endpoint_valid(&m->seen)) {
+        w->failed = true;
+        return;
+    }
+    ov_writer_u8(w, OV_MSG_REFLECT_OK);
+    ov_writer_u64(w, m->txid);
+    ov_writer_u8(w, m->flags);
+    ov_writer_u16(w, m->other);
+    ov_writer_endpoint(w, &m->seen);
+}
+
+int ov_msg_reflect_ok_decode(const uint8_t *in, size_t len, struct ov_msg_reflect_ok *m)
+{
+    struct ov_reader r;
+
+    ov_reader_init(&r, in, len);
+    m->txid = ov_reader_u64(&r);
+    m->flags = ov_reader_u8(&r);
+    m->other = ov_reader_u16(&r);
+    ov_reader_endpoint(&r, &m->seen);
+    if (!ov_reader_done(&r))
+        return OV_ETRUNC;
+    return endpoint_valid(&m->seen) ? OV_OK : OV_EINVAL;
+}
+
 void ov_msg_close_encode(struct ov_writer *w, enum ov_close_reason reason)
 {
     ov_writer_u8(w, OV_MSG_CLOSE);
@@ -187,8 +241,13 @@ void ov_msg_punch_encode(struct ov_writer *w, const struct ov_msg_punch *m)
     ov_writer_u8(w, m->flags);
     ov_writer_u8(w, m->round);
     ov_writer_u16(w, m->delay_ms);
-    ov_writer_u8(w, m->mapping);
-    ov_writer_u8(w, m->filtering);
+    ov_writer_u8(w, m->nat.mapping);
+    ov_writer_u8(w, m->nat.filtering);
+    ov_writer_u8(w, m->nat.allocation);
+    ov_writer_u16(w, (uint16_t)m->nat.step);
+    ov_writer_u16(w, m->nat.base);
+    ov_writer_u16(w, m->nat.spread);
+    ov_writer_u8(w, m->strategy);
     ov_writer_u8(w, m->n);
     for (size_t i = 0; i < m->n; i++) {
         ov_writer_u8(w, m->c[i].kind);
@@ -205,8 +264,13 @@ int ov_msg_punch_decode(const uint8_t *in, size_t len, struct ov_msg_punch *m)
     m->flags = ov_reader_u8(&r);
     m->round = ov_reader_u8(&r);
     m->delay_ms = ov_reader_u16(&r);
-    m->mapping = ov_reader_u8(&r);
-    m->filtering = ov_reader_u8(&r);
+    m->nat.mapping = ov_reader_u8(&r);
+    m->nat.filtering = ov_reader_u8(&r);
+    m->nat.allocation = ov_reader_u8(&r);
+    m->nat.step = (int16_t)ov_reader_u16(&r);
+    m->nat.base = ov_reader_u16(&r);
+    m->nat.spread = ov_reader_u16(&r);
+    m->strategy = ov_reader_u8(&r);
     m->n = ov_reader_u8(&r);
     for (size_t i = 0; i < m->n && i < OV_CANDIDATES_MAX; i++) {
         m->c[i].kind = ov_reader_u8(&r);

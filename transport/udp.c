@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +81,17 @@ struct ov_udp {
     ov_udp_recv_cb cb;
     void *arg;
     struct ov_udp_stats stats;
+    struct area *area;
+};
+
+/* What a socket works with while it receives or gathers. Nothing of it outlives a callback or a
+ * flush, so sockets of one loop may share it. */
+struct area {
+    unsigned refs;
+    struct ov_udp *sender; /* of what is gathered in tx */
     struct rx rx;
     struct tx tx;
-    uint8_t *slots;
+    uint8_t slots[SLOTS][SLOT_BYTES];
 };
 
 /* ---- endpoints ---- */
@@ -152,16 +161,16 @@ static size_t read_control(struct msghdr *m, struct ov_ip *to)
 
 static void deliver(struct ov_udp *u)
 {
-    size_t n = u->rx.npackets;
-    u->rx.npackets = 0;
+    size_t n = u->area->rx.npackets;
+    u->area->rx.npackets = 0;
     if (n > 0 && !u->closing)
-        u->cb(u->arg, u, u->rx.packets, n);
+        u->cb(u->arg, u, u->area->rx.packets, n);
 }
 
 /* Split one message into datagrams and put them into the batch. */
 static void take_message(struct ov_udp *u, unsigned i)
 {
-    struct rx *r = &u->rx;
+    struct rx *r = &u->area->rx;
     struct msghdr *m = &r->msgs[i].msg_hdr;
     struct ov_endpoint from;
     struct ov_ip to;
@@ -189,7 +198,7 @@ static void take_message(struct ov_udp *u, unsigned i)
 /* One recvmmsg and its callbacks; true if there may be more. */
 static bool receive_round(struct ov_udp *u)
 {
-    struct rx *r = &u->rx;
+    struct rx *r = &u->area->rx;
     int n;
 
     for (unsigned i = 0; i < SLOTS; i++) {
@@ -286,10 +295,11 @@ static void append_pin(struct msghdr *m, const struct ov_ip *from, const struct 
 static void gather(struct ov_udp *u, const struct ov_ip *from, const struct ov_endpoint *to,
                    uint8_t ttl, const uint8_t *data, size_t len, size_t segment)
 {
-    struct tx *t = &u->tx;
+    struct tx *t = &u->area->tx;
 
-    if (t->n == MESSAGES)
+    if (t->n == MESSAGES || (t->n > 0 && u->area->sender != u))
         ov_udp_flush(u);
+    u->area->sender = u;
     unsigned i = t->n++;
     struct msghdr *m = &t->msgs[i].msg_hdr;
     t->iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
@@ -322,13 +332,13 @@ static void gather(struct ov_udp *u, const struct ov_ip *from, const struct ov_e
 /* Send a gathered train that was refused as a whole as single datagrams. */
 static void send_singly(struct ov_udp *u, unsigned i)
 {
-    struct msghdr m = u->tx.msgs[i].msg_hdr;
+    struct msghdr m = u->area->tx.msgs[i].msg_hdr;
     struct iovec iov;
-    uint8_t *data = u->tx.iov[i].iov_base;
-    size_t len = u->tx.iov[i].iov_len, segment = u->tx.segment[i];
+    uint8_t *data = u->area->tx.iov[i].iov_base;
+    size_t len = u->area->tx.iov[i].iov_len, segment = u->area->tx.segment[i];
 
     m.msg_iov = &iov;
-    m.msg_controllen = u->tx.ttl_control[i];
+    m.msg_controllen = u->area->tx.ttl_control[i];
     if (m.msg_controllen == 0)
         m.msg_control = NULL;
     for (size_t at = 0; at < len; at += segment) {
@@ -350,14 +360,14 @@ static void send_singly(struct ov_udp *u, unsigned i)
 /* Take off what pins a message to an address of ours. */
 static void unpin(struct ov_udp *u, unsigned i)
 {
-    struct msghdr *m = &u->tx.msgs[i].msg_hdr;
+    struct msghdr *m = &u->area->tx.msgs[i].msg_hdr;
 
-    m->msg_control = (uint8_t *)m->msg_control + u->tx.pin[i];
-    m->msg_controllen -= u->tx.pin[i];
+    m->msg_control = (uint8_t *)m->msg_control + u->area->tx.pin[i];
+    m->msg_controllen -= u->area->tx.pin[i];
     if (m->msg_controllen == 0)
         m->msg_control = NULL;
-    u->tx.ttl_control[i] -= u->tx.pin[i];
-    u->tx.pin[i] = 0;
+    u->area->tx.ttl_control[i] -= u->area->tx.pin[i];
+    u->area->tx.pin[i] = 0;
     u->stats.send_unpinned++;
 }
 
@@ -370,7 +380,7 @@ static bool blames_pin(int err)
 /* Message `i` was not sent because of `err`; returns the message to go on with. */
 static unsigned send_failed(struct ov_udp *u, unsigned i, int err)
 {
-    struct tx *t = &u->tx;
+    struct tx *t = &u->area->tx;
 
     if (err == EINTR)
         return i;
@@ -396,8 +406,9 @@ static unsigned send_failed(struct ov_udp *u, unsigned i, int err)
 
 void ov_udp_flush(struct ov_udp *u)
 {
-    struct tx *t = &u->tx;
+    struct tx *t = &u->area->tx;
 
+    u = u->area->sender;
     for (unsigned i = 0; i < t->n;) {
         int r = sendmmsg(u->fd, &t->msgs[i], t->n - i, MSG_DONTWAIT);
         i = r > 0 ? i + (unsigned)r : send_failed(u, i, errno);
@@ -526,22 +537,28 @@ static int open_socket(struct ov_udp *u, const struct ov_endpoint *bind_to)
     return 0;
 }
 
-static void prepare_slots(struct ov_udp *u)
+static struct area *area_new(void)
 {
-    struct rx *r = &u->rx;
-
+    struct area *a = malloc(sizeof *a); /* the slots are never cleared */
+    if (!a)
+        return NULL;
+    memset(a, 0, offsetof(struct area, slots));
+    a->refs = 1;
     for (unsigned i = 0; i < SLOTS; i++) {
-        r->iov[i] = (struct iovec){u->slots + (size_t)i * SLOT_BYTES, SLOT_BYTES};
+        struct rx *r = &a->rx;
+        r->iov[i] = (struct iovec){a->slots[i], SLOT_BYTES};
         r->msgs[i].msg_hdr = (struct msghdr){.msg_name = &r->from[i],
                                              .msg_iov = &r->iov[i],
                                              .msg_iovlen = 1,
                                              .msg_control = &r->control[i]};
     }
+    return a;
 }
 
 static void free_udp(struct ov_udp *u)
 {
-    free(u->slots);
+    if (u->area && --u->area->refs == 0)
+        free(u->area);
     free(u);
 }
 
@@ -552,6 +569,12 @@ static void on_closed(uv_handle_t *handle)
 
 int ov_udp_open(uv_loop_t *loop, const struct ov_endpoint *bind_to, ov_udp_recv_cb cb, void *arg,
                 struct ov_udp **out, char why[256])
+{
+    return ov_udp_open_beside(loop, NULL, bind_to, cb, arg, out, why);
+}
+
+int ov_udp_open_beside(uv_loop_t *loop, struct ov_udp *other, const struct ov_endpoint *bind_to,
+                       ov_udp_recv_cb cb, void *arg, struct ov_udp **out, char why[256])
 {
     struct ov_udp *u = calloc(1, sizeof *u);
     int err = ENOMEM;
@@ -566,10 +589,10 @@ int ov_udp_open(uv_loop_t *loop, const struct ov_endpoint *bind_to, ov_udp_recv_
     u->fd = -1;
     u->cb = cb;
     u->arg = arg;
-    u->slots = malloc((size_t)SLOTS * SLOT_BYTES);
-    if (!u->slots)
+    u->area = other ? other->area : area_new();
+    if (!u->area)
         goto out;
-    prepare_slots(u);
+    u->area->refs += other != NULL;
     err = open_socket(u, bind_to);
     if (err != 0)
         goto out;
@@ -608,7 +631,8 @@ void ov_udp_close(struct ov_udp *u)
     if (!u || u->closing)
         return;
     u->closing = true;
-    u->tx.n = 0;
+    if (u->area->sender == u)
+        u->area->tx.n = 0;
     uv_close((uv_handle_t *)&u->poll, on_closed);
     close(u->fd); /* libuv has let go of it already */
 }

@@ -39,6 +39,11 @@ struct ov_udp_stats {
  * words. */
 OV_CHECK int ov_udp_open(uv_loop_t *loop, const struct ov_endpoint *bind_to, ov_udp_recv_cb cb,
                          void *arg, struct ov_udp **out, char why[256]);
+/* The same, sharing the megabyte of buffers of `other`, which is on the same loop: for sockets that
+ * are many. A flush of one of them flushes all. */
+OV_CHECK int ov_udp_open_beside(uv_loop_t *loop, struct ov_udp *other,
+                                const struct ov_endpoint *bind_to, ov_udp_recv_cb cb, void *arg,
+                                struct ov_udp **out, char why[256]);
 uint16_t ov_udp_port(const struct ov_udp *u);
 /* Send a train: `len` bytes in datagrams of `segment` (0: one datagram), the last may be shorter;
  * ttl 0: default. `from` is an address of ours to send from; one that is ours no more, NULL or

@@ -19,6 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 AGAIN(fragment)
 AGAIN(probe)
 AGAIN(probe_ok)
+AGAIN(reflect)
+AGAIN(reflect_ok)
 AGAIN(whois)
 AGAIN(identity)
 AGAIN(punch)
@@ -76,6 +78,8 @@ static bool again(enum ov_msg type, const uint8_t *in, size_t len, struct ov_wri
         {OV_MSG_FRAGMENT, again_fragment},
         {OV_MSG_PROBE, again_probe},
         {OV_MSG_PROBE_OK, again_probe_ok},
+        {OV_MSG_REFLECT, again_reflect},
+        {OV_MSG_REFLECT_OK, again_reflect_ok},
         {OV_MSG_CLOSE, again_close},
         {OV_MSG_WHOIS, again_whois},
         {OV_MSG_IDENTITY, again_identity},

@@ -140,12 +140,58 @@ static void refresh(struct sim_node *n)
 
 static void take_datagrams(struct sim_node *n, const struct ov_out_datagrams *d)
 {
-    assert(d->socket == 0 && d->segment > 0 && d->len > 0);
+    uint16_t port = n->local.port;
+
+    assert(d->segment > 0 && d->len > 0);
+    for (size_t i = 0; d->socket != 0; i++) {
+        assert(i < n->nsockets); /* one that is open */
+        port = n->sockets[i].port;
+        if (n->sockets[i].number == d->socket)
+            break;
+    }
     for (size_t at = 0; at < d->len; at += d->segment) {
         size_t len = d->len - at < d->segment ? d->len - at : d->segment;
         assert(len <= OV_DATAGRAM_MAX);
-        sim_send(n, &d->to, d->ttl, d->data + at, len);
+        sim_send_from(n, port, &d->to, d->ttl, d->data + at, len);
     }
+}
+
+/* ---- sockets ---- */
+
+static void open_socket(struct sim_node *n, uint16_t number, uint16_t port)
+{
+    n->sockets = realloc(n->sockets, (n->nsockets + 1) * sizeof(*n->sockets));
+    assert(n->sockets != NULL);
+    n->sockets[n->nsockets++] = (struct sim_socket){number, port};
+    if (n->nsockets > n->sockets_most)
+        n->sockets_most = n->nsockets;
+}
+
+static void close_sockets(struct sim_node *n, uint16_t first, uint16_t count)
+{
+    for (size_t i = n->nsockets; i-- > 0;) {
+        if (n->sockets[i].number >= first && n->sockets[i].number < first + count)
+            n->sockets[i] = n->sockets[--n->nsockets];
+    }
+}
+
+/* Open what the engine asks for; the answer comes as an event. */
+static void open_extras(struct sim_node *n, const struct ov_out_event *e)
+{
+    struct sim *s = n->sim;
+    uint16_t answer[2 + OV_EXTRA_MAX] = {e->socket, e->count};
+
+    for (int i = 0; i < e->count; i++) {
+        uint16_t port;
+        do {
+            port = (uint16_t)(10000 + sim_random(&s->random) % 50000);
+        } while (sim_socket(n, port) >= 0);
+        open_socket(n, (uint16_t)(e->socket + i), port);
+        answer[2 + i] = port;
+    }
+    struct sim_event *ev = sim_post(s, SIM_SOCKETS, s->now, 0, answer, sizeof(answer));
+    ev->node = n;
+    ev->id = e->id;
 }
 
 static void take_event(struct sim_node *n, const struct ov_out_event *e)
@@ -159,6 +205,10 @@ static void take_event(struct sim_node *n, const struct ov_out_event *e)
         sim_post(s, SIM_REQUEST, s->now, 0, &r, sizeof(r))->node = n;
     } else if (e->kind == OV_EVENT_PONG && e->rtt != 0) {
         n->pongs++;
+    } else if (e->kind == OV_EVENT_SOCKETS) {
+        open_extras(n, e);
+    } else if (e->kind == OV_EVENT_SOCKETS_CLOSE) {
+        close_sockets(n, e->socket, e->count);
     }
 }
 
@@ -197,13 +247,17 @@ static void controller_send(void *arg, ov_addr to, const uint8_t *msg, size_t le
 
 static void handle_datagram(struct sim *s, struct sim_event *e)
 {
-    struct sim_node *n = e->site != NULL ? sim_inbound(s, e->site, &e->from, &e->to) : e->node;
+    uint16_t port = e->to.port;
+    struct sim_node *n =
+        e->site != NULL ? sim_inbound_port(s, e->site, &e->from, &e->to, &port) : e->node;
+    int socket = n != NULL ? sim_socket(n, port) : -1;
 
-    if (n == NULL || n->engine == NULL) {
+    if (n == NULL || n->engine == NULL || socket < 0) {
         s->filtered++;
         return;
     }
-    struct ov_datagram d = {.socket = 0, .from = e->from, .data = e->data, .len = e->len};
+    struct ov_datagram d = {
+        .socket = (uint16_t)socket, .from = e->from, .data = e->data, .len = e->len};
     ov_node_datagrams(n->engine, &d, 1, s->now);
     drain(n);
 }
@@ -215,6 +269,15 @@ static void handle_request(struct sim_node *n, const struct sim_event *e)
     memcpy(&r, e->data, sizeof(r));
     int rc = ov_controller_request(n->controller, &r.from, &r.msg, wall(n->sim));
     sim_trace(n->sim, &rc, sizeof(rc));
+}
+
+static void handle_sockets(struct sim_node *n, const struct sim_event *e)
+{
+    uint16_t v[2 + OV_EXTRA_MAX];
+
+    memcpy(v, e->data, sizeof(v));
+    ov_node_extra_sockets(n->engine, e->id, v[0], v + 2, v[1], n->sim->now);
+    drain(n);
 }
 
 static void handle(struct sim *s, struct sim_event *e)
@@ -229,6 +292,8 @@ static void handle(struct sim *s, struct sim_event *e)
         return; /* crashed in the meantime */
     } else if (e->kind == SIM_REQUEST) {
         handle_request(n, e);
+    } else if (e->kind == SIM_SOCKETS) {
+        handle_sockets(n, e);
     } else if (e->kind == SIM_TICK && e->at == n->tick_at) {
         ov_node_tick(n->engine, s->now);
         drain(n);
@@ -301,6 +366,7 @@ void sim_free(struct sim *s)
 {
     for (size_t i = 0; i < s->nnodes; i++) {
         sim_node_remove(s->nodes[i]);
+        free(s->nodes[i]->sockets);
         free(s->nodes[i]);
     }
     for (size_t i = 0; i < s->nsites; i++) {
@@ -362,6 +428,10 @@ struct sim_node *sim_node(struct sim *s, struct sim_site *site, uint8_t caps, ui
     assert(rc == OV_OK);
     n->addr = id.pub.addr;
     ov_identity_wipe(&id);
+    if (caps & OV_CAP_ROOT) {
+        open_socket(n, OV_SOCKET_REFLECT, OV_REFLECT_PORT(port));
+        ov_node_set_reflect_port(n->engine, OV_REFLECT_PORT(port), s->now);
+    }
     ov_node_set_sockets(n->engine, &family, 1, s->now);
     drain(n);
     ov_node_set_locals(n->engine, &(struct ov_local){0, n->local}, 1, s->now);
@@ -417,17 +487,22 @@ ov_netid sim_controller(struct sim_node *n, const char *pool)
     return record.netid;
 }
 
+void sim_root(struct sim_node *n, struct sim_node *root, const char *host)
+{
+    int rc = ov_node_add_root(n->engine, host, ov_node_identity(root->engine), &root->local, 1,
+                              n->sim->now);
+    assert(rc == OV_OK);
+    drain(n);
+}
+
 void sim_join(struct sim_node *n, struct sim_node *root, ov_netid net)
 {
     char name[32];
 
     snprintf(name, sizeof(name), "host%zu", n->index);
-    int rc = ov_node_add_root(n->engine, "root.example", ov_node_identity(root->engine),
-                              &root->local, 1, n->sim->now);
-    assert(rc == OV_OK);
-    drain(n);
+    sim_root(n, root, "root.example");
     n->net = net;
-    rc = ov_node_join(n->engine, net, NULL, NULL, name, n->sim->now);
+    int rc = ov_node_join(n->engine, net, NULL, NULL, name, n->sim->now);
     assert(rc == OV_OK);
     drain(n);
 }

@@ -16,6 +16,14 @@
 enum sim_mapping { SIM_EIM, SIM_ADM, SIM_APDM };
 enum sim_filtering { SIM_EIF, SIM_ADF, SIM_APDF };
 
+/* Which outside port a new mapping gets. */
+enum sim_allocation {
+    SIM_PRESERVING, /* the inside one, where it is free */
+    SIM_SEQUENTIAL, /* `step` after the one before */
+    SIM_BLOCK,      /* any of the 2048 from `first_port` on */
+    SIM_RANDOM,
+};
+
 struct sim;
 struct sim_node;
 
@@ -28,21 +36,46 @@ struct sim_contact {
 struct sim_binding {
     struct ov_endpoint inside, remote; /* remote: the part of it that the mapping depends on */
     uint16_t port;                     /* outside */
-    ov_time used;                      /* by a packet from the inside */
+    bool remapped; /* of one flow only, whose port of choice somebody outside had taken */
+    ov_time used;  /* by a packet from the inside */
     struct sim_contact *contacts;
     size_t ncontacts;
 };
 
-#define SIM_HOSTS_MAX 16 /* of a site */
+/* What a packet from outside to a router that lets it in leaves behind: a flow of the router's own,
+ * in whose way a flow from the inside may be. */
+struct sim_poison {
+    struct ov_endpoint remote;
+    uint16_t port;
+    ov_time used;
+};
+
+#define SIM_POISONS_MAX 256
+#define SIM_HOSTS_MAX   16 /* of a site */
 struct sim_site {
     struct ov_ip wan;
     ov_time delay; /* its share of the one-way delay to any other site */
     bool nat;
     enum sim_mapping mapping;
     enum sim_filtering filtering;
-    ov_time timeout; /* of a mapping without packets from the inside */
+    enum sim_allocation allocation;
+    int step;
+    uint16_t first_port, next_port;
+    bool open_input; /* packets that fit no mapping are for the router itself */
+    bool hairpin;
+    bool udp_blocked;
+    size_t flow_cap;  /* 0: none; flows from the inside at once */
+    unsigned pps_cap; /* 0: none; datagrams from the inside a second */
+    ov_time timeout;  /* of a mapping without packets from the inside */
     struct sim_binding *bindings;
     size_t nbindings;
+    struct sim_poison poisons[SIM_POISONS_MAX];
+    size_t npoisons;
+    uint64_t tokens_ns; /* of pps_cap */
+    ov_time tokens_at;
+    uint64_t out, flows, refused; /* datagrams and flows from the inside; what a cap refused */
+    uint64_t peak, in_second;     /* the most datagrams in a second; so far in this one */
+    ov_time second;
     struct sim_node *hosts[SIM_HOSTS_MAX];
     size_t nhosts;
 };
@@ -52,7 +85,11 @@ struct sim_node {
     struct sim *sim;
     struct sim_site *site;
     struct ov_node *engine;
-    struct ov_endpoint local;
+    struct ov_endpoint local; /* socket 0 */
+    struct sim_socket {
+        uint16_t number, port;
+    } * sockets; /* all others */
+    size_t nsockets, sockets_most;
     ov_addr addr;
     uint64_t stream, random; /* the engine's own random stream: where it began, where it is */
     ov_time tick_at;
@@ -87,6 +124,7 @@ struct sim {
     uint64_t random, hash;
     unsigned loss_permille, duplicate_permille; /* of datagrams between sites */
     ov_time jitter;                             /* at most, added to each delay */
+    bool forbid_pair; /* nothing crosses between two sites that are both NATs */
     uint64_t events, sent, lost, filtered;
     /* A test may look at what is sent, and take it away; and at frames that reach a host. */
     bool (*swallow)(void *arg, const struct sim_node *from, const struct ov_endpoint *to,
@@ -112,13 +150,23 @@ uint64_t sim_random(uint64_t *state); /* the next number of a stream */
 void sim_trace(struct sim *s, const void *data, size_t len);
 
 struct sim_site *sim_public(struct sim *s);
+/* EIM keeps ports where it can, the others give random ones. */
 struct sim_site *sim_nat(struct sim *s, enum sim_mapping m, enum sim_filtering f);
+/* What routers are like: endpoint-dependent mapping and filtering with this allocation. */
+struct sim_site *sim_nat_hard(struct sim *s, enum sim_allocation a, int step);
 /* Send one datagram from a host; it arrives by an event, or not. */
 void sim_send(struct sim_node *from, const struct ov_endpoint *to, uint8_t ttl, const uint8_t *data,
               size_t len);
+void sim_send_from(struct sim_node *from, uint16_t port, const struct ov_endpoint *to, uint8_t ttl,
+                   const uint8_t *data, size_t len);
 /* A datagram has crossed the internet to this site: which host gets it? NULL: none. */
 struct sim_node *sim_inbound(struct sim *s, struct sim_site *site, const struct ov_endpoint *from,
                              const struct ov_endpoint *to);
+struct sim_node *sim_inbound_port(struct sim *s, struct sim_site *site,
+                                  const struct ov_endpoint *from, const struct ov_endpoint *to,
+                                  uint16_t *port);
+/* The number of the socket with this port, or -1. */
+int sim_socket(const struct sim_node *n, uint16_t port);
 
 struct sim_node *sim_node(struct sim *s, struct sim_site *site, uint8_t caps, uint16_t port);
 void sim_node_remove(struct sim_node *n); /* crashes: says goodbye to nobody */
@@ -128,6 +176,7 @@ ov_netid sim_controller(struct sim_node *n, const char *pool);
 /* Change a setting of a network of this controller, as its owner does. */
 void sim_set(struct sim_node *n, ov_netid net, const char *key, const char *value);
 void sim_join(struct sim_node *n, struct sim_node *root, ov_netid net);
+void sim_root(struct sim_node *n, struct sim_node *root, const char *host); /* one more */
 
 /* Run until `done` says so, or for at most `limit`; returns what `done` said last. NULL: just run.
  */
@@ -140,7 +189,7 @@ enum ov_peer_path sim_path(const struct sim_node *from, const struct sim_node *t
 
 /* ---- between the files of the simulation ---- */
 
-enum sim_event_kind { SIM_DATAGRAM, SIM_TICK, SIM_FRAME, SIM_REQUEST, SIM_PING };
+enum sim_event_kind { SIM_DATAGRAM, SIM_TICK, SIM_FRAME, SIM_REQUEST, SIM_PING, SIM_SOCKETS };
 struct sim_event {
     ov_time at;
     uint64_t order;
@@ -149,6 +198,7 @@ struct sim_event {
     struct sim_site *site; /* of a datagram that crossed the internet */
     struct ov_endpoint from, to;
     size_t ping;
+    uint64_t id;
     size_t len;
     uint8_t data[]; /* of frames: behind OV_FRAME_HEADROOM */
 };

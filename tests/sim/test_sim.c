@@ -58,10 +58,11 @@ static bool both_direct(void *arg)
 
 enum verdict { NEVER, PERHAPS, ALWAYS };
 
-/* Can plain punching, where both send to where a root saw the other, make a direct path?
+/* Can the two make a direct path, with one root to tell them of their NATs?
  *
  * With endpoint-independent mapping on both sides each sends to the right place. If only one side
- * has it, that side must let packets in from the other's unforeseen port. If neither has it, one
+ * has it, that side must let packets in from the other's unforeseen port, or hit it by trying
+ * many (address-dependent mapping looks like independent to a single root). If neither has it, one
  * must let in anything and the other at least any port of a known host; whether the engine then
  * settles on one of the shifting mappings is its own affair. */
 static enum verdict punching(enum sim_mapping ma, enum sim_filtering fa, enum sim_mapping mb,
@@ -70,9 +71,11 @@ static enum verdict punching(enum sim_mapping ma, enum sim_filtering fa, enum si
     if (ma == SIM_EIM && mb == SIM_EIM)
         return ALWAYS;
     if (ma == SIM_EIM)
-        return fa == SIM_APDF ? NEVER : ALWAYS;
+        return fa == SIM_APDF && mb == SIM_ADM ? NEVER : ALWAYS;
     if (mb == SIM_EIM)
-        return fb == SIM_APDF ? NEVER : ALWAYS;
+        return fb == SIM_APDF && ma == SIM_ADM ? NEVER : ALWAYS;
+    if ((ma == SIM_ADM && fb != SIM_APDF) || (mb == SIM_ADM && fa != SIM_APDF))
+        return PERHAPS;
     if ((fa == SIM_EIF && fb != SIM_APDF) || (fb == SIM_EIF && fa != SIM_APDF))
         return PERHAPS;
     return NEVER;

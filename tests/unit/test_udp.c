@@ -574,6 +574,52 @@ static void test_several_addresses6(void **state)
     answers_from_where_it_was_asked(6, "fd00::2", "2001:db8::99");
 }
 
+/* ---- many that share their buffers ---- */
+
+#define MANY 200
+
+static void test_many_beside(void **state)
+{
+    struct fixture f;
+    struct ov_udp *many[MANY];
+    char why[256];
+    struct ov_endpoint any = loopback(4, 0);
+
+    (void)state;
+    start(&f, 4);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(ov_udp_open_beside(&f.loop, f.b, &any, on_packets, &f.at_b, &many[i], why),
+                         OV_OK);
+    /* Each sends from its own port, though all is gathered in one place. */
+    for (int i = 0; i < MANY; i++) {
+        ov_udp_send(many[i], NULL, &f.to_b, 0, (const uint8_t *)"hello", 5, 0);
+        ov_udp_flush(f.b);
+        assert_true(edge_wait(&f.loop, &f.at_b.datagrams, (size_t)i + 1));
+        assert_int_equal(f.at_b.from.port, ov_udp_port(many[i]));
+    }
+    /* A closed one takes what it had not sent along, and nobody else's. */
+    ov_udp_send(many[1], NULL, &f.to_b, 0, (const uint8_t *)"first", 5, 0);
+    ov_udp_send(many[0], NULL, &f.to_b, 0, (const uint8_t *)"never", 5, 0);
+    ov_udp_close(many[0]);
+    ov_udp_send(many[1], NULL, &f.to_b, 0, (const uint8_t *)"last", 4, 0);
+    ov_udp_close(many[2]);
+    ov_udp_flush(many[3]);
+    assert_true(edge_wait(&f.loop, &f.at_b.datagrams, MANY + 2));
+    assert_int_equal(f.at_b.bytes, 5 * MANY + 9);
+    assert_memory_equal(f.at_b.data + 5 * MANY, "firstlast", 9);
+    /* Each receives. */
+    for (int i = 3; i < MANY; i++) {
+        struct ov_endpoint to = loopback(4, ov_udp_port(many[i]));
+        ov_udp_send(f.a, NULL, &to, 0, (const uint8_t *)"0123456789", 10, 0);
+    }
+    ov_udp_flush(f.a);
+    assert_true(edge_wait(&f.loop, &f.at_b.datagrams, MANY + 2 + MANY - 3));
+    ov_udp_close(many[1]);
+    for (int i = 3; i < MANY; i++)
+        ov_udp_close(many[i]);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -591,6 +637,7 @@ int main(void)
         cmocka_unit_test(test_bad_bind),
         cmocka_unit_test(test_close_while_pending),
         cmocka_unit_test(test_close_in_callback),
+        cmocka_unit_test(test_many_beside),
         cmocka_unit_test(test_several_addresses),
         cmocka_unit_test(test_several_addresses6), /* these two last: they change the namespace */
         cmocka_unit_test(test_never_fragmented),

@@ -90,6 +90,20 @@ static void make_identity_none(struct ov_writer *w)
     ov_msg_identity_encode(w, &(struct ov_msg_identity){.n = 0});
 }
 
+static void make_reflect(struct ov_writer *w)
+{
+    ov_msg_reflect_encode(w, &(struct ov_msg_reflect){
+                                 .txid = TXID, .flags = OV_REFLECT_OTHER, .pad = OV_REFLECT_PAD});
+}
+
+static void make_reflect_ok(struct ov_writer *w)
+{
+    ov_msg_reflect_ok_encode(w, &(struct ov_msg_reflect_ok){.txid = TXID,
+                                                            .flags = OV_REFLECT_OTHER,
+                                                            .other = 4794,
+                                                            .seen = endpoint("192.0.2.1:4793")});
+}
+
 static struct ov_msg_punch some_punch(void)
 {
     return (struct ov_msg_punch){
@@ -97,8 +111,8 @@ static struct ov_msg_punch some_punch(void)
         .flags = OV_PUNCH_ACK,
         .round = 2,
         .delay_ms = 300,
-        .mapping = 1,
-        .filtering = 3,
+        .nat = {OV_NAT_APDM, OV_NAT_APDF, OV_NAT_SEQUENTIAL, -2, 40000, 16},
+        .strategy = 3,
         .n = 2,
         .c = {{OV_CANDIDATE_LOCAL, endpoint("10.0.0.2:5000")},
               {OV_CANDIDATE_REFLEXIVE, endpoint("[2001:db8::1]:6000")}},
@@ -217,6 +231,8 @@ static void make_found(struct ov_writer *w)
 AGAIN(fragment)
 AGAIN(probe)
 AGAIN(probe_ok)
+AGAIN(reflect)
+AGAIN(reflect_ok)
 AGAIN(whois)
 AGAIN(identity)
 AGAIN(punch)
@@ -280,6 +296,8 @@ static const struct {
     {"probe", HEX_PROBE, make_probe, again_probe, OPEN, 9},
     {"probe_ok", HEX_PROBE_OK, make_probe_ok, again_probe_ok, FIXED, 0},
     {"probe_ok relayed", HEX_PROBE_OK_RELAYED, make_probe_ok_relayed, again_probe_ok, FIXED, 0},
+    {"reflect", HEX_REFLECT, make_reflect, again_reflect, OPEN, 10 + OV_REFLECT_PAD},
+    {"reflect_ok", HEX_REFLECT_OK, make_reflect_ok, again_reflect_ok, FIXED, 0},
     {"close", HEX_CLOSE, make_close, again_close, FIXED, 0},
     {"whois", HEX_WHOIS, make_whois, again_whois, FIXED, 0},
     {"identity", HEX_IDENTITY, make_identity, again_identity, FIXED, 0},
@@ -474,13 +492,15 @@ static void test_ranges_of_decoders(void **state)
     assert_int_equal(WITH_BYTE(probe, HEX_PROBE, 13, 1), OV_EINVAL);               /* padding */
     assert_int_not_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK, 11, 5), 0);             /* family */
     assert_int_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK_RELAYED, 13, 1), OV_EINVAL); /* port alone */
+    assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT, 20, 1), OV_EINVAL);     /* padding */
+    assert_int_not_equal(WITH_BYTE(reflect_ok, HEX_REFLECT_OK, 12, 0), 0);   /* no endpoint */
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 0), 0);
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 17), 0);
     assert_int_equal(WITH_BYTE(whois, HEX_WHOIS, 2, 0xff), OV_EINVAL); /* reserved address */
     assert_int_not_equal(WITH_BYTE(identity, HEX_IDENTITY, 1, 17), 0);
-    assert_int_equal(WITH_BYTE(punch, HEX_PUNCH, 16, 0), OV_EINVAL); /* kind */
-    assert_int_equal(WITH_BYTE(punch, HEX_PUNCH, 16, OV_CANDIDATE_SEEN), OV_EINVAL);
-    assert_int_not_equal(WITH_BYTE(punch, HEX_PUNCH, 15, 17), 0); /* count */
+    assert_int_equal(WITH_BYTE(punch, HEX_PUNCH, 24, 0), OV_EINVAL); /* kind */
+    assert_int_equal(WITH_BYTE(punch, HEX_PUNCH, 24, OV_CANDIDATE_SEEN), OV_EINVAL);
+    assert_int_not_equal(WITH_BYTE(punch, HEX_PUNCH, 23, 17), 0); /* count */
     assert_int_equal(WITH_BYTE(net_request, HEX_NET_REQUEST, 1, 0), OV_EINVAL);
     assert_int_not_equal(WITH_BYTE(net_request, HEX_NET_REQUEST, 25, 64), 0); /* host name */
     assert_int_not_equal(WITH_BYTE(net_request, HEX_NET_REQUEST, 26, '\n'), 0);
@@ -520,7 +540,7 @@ static void test_full_tables(void **state)
         assert_true(punch_got.c[i].kind == punch.c[i].kind &&
                     ov_endpoint_equal(&punch_got.c[i].ep, &punch.c[i].ep));
     memcpy(b + w.len, b + w.len - 8, 8);
-    b[15]++;
+    b[23]++;
     assert_int_not_equal(ov_msg_punch_decode(b + 1, w.len - 1 + 8, &punch_got), 0);
     punch.n++;
     ov_msg_punch_encode(&w, &punch);
@@ -546,7 +566,7 @@ static void test_full_tables(void **state)
     assert_int_equal(ov_msg_net_hello_decode(b + 1, w.len - 1, &hello_got), 0);
     assert_memory_equal(hello_got.groups, hello.groups, sizeof(hello.groups));
     memcpy(b + w.len, b + w.len - 6, 6);
-    b[15]++;
+    b[23]++;
     assert_int_not_equal(ov_msg_net_hello_decode(b + 1, w.len - 1 + 6, &hello_got), 0);
     hello.ngroups++;
     ov_msg_net_hello_encode(&w, &hello);

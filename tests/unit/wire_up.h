@@ -22,7 +22,7 @@
 #define WU_LOG_MAX    8192
 #define WU_STORED_MAX 64
 #define WU_WALL       1767225600000ull /* at the start, in ms */
-#define WU_EVENTS     8
+#define WU_EVENTS     16
 #define WU_PORT       4001
 
 extern const struct ov_pow wu_pow;

@@ -1,0 +1,167 @@
+/* What an attempt sends, and when it stops. */
+#include "attempt.h"
+
+#include "attempt_state.h"
+#include "punch.h"
+#include "reflect.h"
+#include "relay.h"
+
+#define PER_TICK    4             /* datagrams: 400 a second */
+#define CANARY_LATE (200 * OV_MS) /* beyond three of the root's round trips */
+#define CANARY_LOST 3             /* in a row: with 20 % of loss, one time in 20 */
+#define SETTLE      (600 * OV_MS) /* for a new endpoint to answer its challenge */
+
+/* Has the other side got through? PAUSE: something came, and is being proven. */
+enum sight { NOTHING, PAUSE, PROVEN };
+
+static enum sight look(const struct attempt *a, ov_time now)
+{
+    const struct ov_paths *ps = a->p->paths;
+    enum sight s = NOTHING;
+    if (!ps)
+        return NOTHING;
+    if (ps->active >= 0)
+        return PROVEN;
+    for (int i = 0; i < OV_PATHS_MAX; i++) {
+        const struct ov_path *p = &ps->p[i];
+        if (p->state == OV_PATH_FREE || !ov_extra_of(a->e, &a->owner, p->socket))
+            continue;
+        if (p->state == OV_PATH_VALID)
+            return PROVEN;
+        if (now < p->base + SETTLE)
+            s = PAUSE;
+    }
+    return s;
+}
+
+/* ---- canaries ---- */
+
+static void on_canary(void *arg, unsigned tag, const struct ov_endpoint *seen, ov_time rtt)
+{
+    struct attempt *a = arg;
+    (void)tag;
+    (void)rtt;
+    a->canary_out = false;
+    if (seen) {
+        a->canaries_lost = 0;
+        ov_budget_canary_home(&a->e->budget);
+    } else {
+        a->canaries_lost++;
+    }
+}
+
+/* A new flow of ours to a root: from the newest socket on the hard side; on the easy side, whose
+ * socket is known to the root, from one of its spare ones. */
+static void send_canary(struct attempt *a)
+{
+    struct ov_peer *roots[OV_REFLECT_ROOTS];
+    size_t spare = a->nsockets > a->plan.sockets ? a->nsockets - a->plan.sockets : 0;
+    struct ov_reflect_ask ask = {
+        .tries = 1, .wait = 3 * a->root_rtt + CANARY_LATE, .fn = on_canary, .arg = a};
+    if (a->canary_out || ov_reflect_roots(a->e, roots) == 0)
+        return;
+    ask.root = roots[0];
+    if (spare) {
+        ask.socket = a->socket[a->plan.sockets + a->canaries % spare];
+        ask.to_other = a->canaries / spare % 2 == 1 && roots[0]->reflect_port;
+    } else {
+        size_t newest = a->openers ? a->openers - 1 : 0;
+        ask.socket = a->socket[(newest + a->canaries) % a->nsockets];
+    }
+    if (ov_budget_take_canary(&a->e->budget, a->e->now) != OV_BUDGET_GO)
+        return;
+    a->canaries++;
+    a->canary_out = ov_reflect_ask(a->e, &ask);
+    if (!a->canary_out)
+        a->canaries_lost++;
+}
+
+/* ---- datagrams ---- */
+
+static bool send_probe(struct attempt *a, uint16_t socket, const struct ov_endpoint *to)
+{
+    uint8_t buf[64];
+    struct ov_writer w;
+    struct ov_via via = {.socket = socket, .ep = *to};
+    struct ov_msg_probe m = {.txid = ov_random_u64(&a->e->random) | 1, .pad = OV_PROBE_PAD};
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_probe_encode(&w, &m);
+    return ov_peer_send_via(a->p, &via, 0, buf, w.len) == OV_OK;
+}
+
+/* Where the hard side sends: to the one endpoint of the easy side, or to where the other hard side
+ * will have its mapping. */
+static struct ov_endpoint aim(const struct attempt *a)
+{
+    struct ov_endpoint to = a->target;
+    if (a->strategy == OV_STRATEGY_PREDICT_BOTH)
+        to.port = ov_strategy_port(a->strategy, &a->theirs, 0, a->salt);
+    return to;
+}
+
+/* The next datagram of the hard side, if one is due. */
+static bool next_hard(struct attempt *a, ov_time dt, bool dry)
+{
+    struct ov_endpoint to = aim(a);
+    size_t n = a->nsockets < a->plan.sockets ? a->nsockets : a->plan.sockets;
+    if (a->openers < n) {
+        if (!dry)
+            ov_punch_opener(a->e, a->socket[a->openers++], &to);
+        return true;
+    }
+    ov_time due = a->plan.probes_at + a->probes / n * a->plan.repeat;
+    if (a->probes >= a->plan.probes || dt < due)
+        return false;
+    if (!dry)
+        send_probe(a, a->socket[a->probes++ % n], &to);
+    return true;
+}
+
+static bool next_easy(struct attempt *a, ov_time dt, bool dry)
+{
+    struct ov_endpoint to = a->target;
+    if (a->probes >= a->plan.probes || dt < a->plan.probes_at)
+        return false;
+    if (dry)
+        return true;
+    to.port = ov_strategy_port(a->strategy, &a->theirs, a->probes++, a->salt);
+    send_probe(a, a->socket[0], &to);
+    return true;
+}
+
+/* How many mappings the next datagram makes. */
+static unsigned new_flows(const struct attempt *a)
+{
+    if (a->plan.hard)
+        return a->openers < a->plan.sockets;
+    return a->probes == 0;
+}
+
+enum ov_attempt_result ov_attempt_run(struct attempt *a, ov_time now)
+{
+    struct ov_budget *b = &a->e->budget;
+    ov_time dt = now - a->t0;
+    bool (*next)(struct attempt *, ov_time, bool) = a->plan.hard ? next_hard : next_easy;
+    enum sight s = look(a, now);
+    if (s == PROVEN)
+        return OV_ATTEMPT_HIT;
+    if (a->canaries_lost >= CANARY_LOST) {
+        a->e->nat.narrow = OV_NAT_YES;
+        return OV_ATTEMPT_NARROW;
+    }
+    if (dt >= a->plan.end)
+        return OV_ATTEMPT_MISSED;
+    for (int i = 0; i < PER_TICK && s == NOTHING && next(a, dt, true); i++) {
+        if (ov_budget_wants_canary(b))
+            send_canary(a);
+        enum ov_budget_verdict v = ov_budget_take(b, new_flows(a), now);
+        if (v == OV_BUDGET_SPENT)
+            return OV_ATTEMPT_MISSED;
+        if (v != OV_BUDGET_GO)
+            break;
+        next(a, dt, false);
+        if (a->p->punch)
+            a->p->punch->packets++;
+    }
+    return OV_ATTEMPT_RUNNING;
+}
