@@ -5,8 +5,8 @@
 IGD=/usr/sbin/miniupnpd
 [ -x $IGD ] || { echo "no miniupnpd: run packaging/deps check"; exit 1; }
 
-# igd_chains ROUTER: the table that miniupnpd writes into, empty; as after the router's restart.
-igd_chains() {
+# upnpd_chains ROUTER: the table that miniupnpd writes into, empty; as after the router's restart.
+upnpd_chains() {
     on "$1" nft -f - <<<"add table inet filter
         delete table inet filter
         table inet filter {
@@ -19,16 +19,16 @@ igd_chains() {
         }"
 }
 
-# igd ROUTER LINE..: its miniupnpd, with these lines of configuration.
-igd() {
-    igd_chains "$1"
+# upnpd ROUTER LINE..: its miniupnpd, with these lines of configuration.
+upnpd() {
+    upnpd_chains "$1"
     printf '%s\n' ext_ifname=wan listening_ip=lan secure_mode=yes system_uptime=no \
         uuid=2b5b13f1-1be8-4d36-a273-86101211bca5 "${@:2}" >"$LAB/$1.igd"
     spawn "$1" $IGD -d -f "$LAB/$1.igd" -P "$LAB/$1.igd.pid" >>"$LOG/igd-$1.log" 2>&1
     ROUTER=$SPAWNED
 }
 
-igd_kill() { # the way power cuts do
+upnpd_kill() { # the way power cuts do
     kill -9 "$ROUTER"
     wait "$ROUTER" 2>/dev/null
     return 0
@@ -63,21 +63,21 @@ check "a root with a public address asks nobody" json root '.port_mapping.state 
 all_of() {
     local protocol=$1 renewals=$2
     shift 2
-    igd ra "$@"
+    upnpd ra "$@"
     check "$protocol: mapped as soon as the router can" within 10 is_mapped alice "$protocol"
     check "$protocol: the router forwards it" forwards ra 10.0.1.2
     check "$protocol: status tells it" eval 'ov alice status | grep "port mapping: 20.0.0.10:[0-9]* by '"$protocol"', renewed in"'
     check "$protocol: direct" eval 'restart_bob && within 2 pings bob '"$A"' && within 2 is_path bob alice direct'
     check "$protocol: through the mapping" json bob '.peers[] | select(.address == "'"${ADDRESS[alice]}"'").remote == "'"$(is_mapped alice "$protocol")"'"' peers
     [ "$renewals" = 0 ] || check "$protocol: renewed" eval 'within 20 renewed alice '"$renewals"' && forwards ra 10.0.1.2'
-    igd_kill
-    igd_chains ra
+    upnpd_kill
+    upnpd_chains ra
     check "$protocol: (the router forgot it)" not forwards ra 10.0.1.2
-    igd ra "$@"
+    upnpd ra "$@"
     check "$protocol: made again after the router's restart" within 15 forwards ra 10.0.1.2
     check "$protocol: removed at the end" eval 'stop alice; not forwards ra 10.0.1.2'
-    igd_kill
-    igd_chains ra
+    upnpd_kill
+    upnpd_chains ra
     start alice
 }
 all_of PCP 2 enable_natpmp=yes enable_upnp=no min_lifetime=2 max_lifetime=10
@@ -118,7 +118,7 @@ is_bad() {
     check "$1: status tells" within "$2" has_problem "$3"
     check "$1: no mapping is claimed" not is_mapped alice UPnP
     check "$1: the daemon ends in time" quick 2000 stop alice
-    igd_kill
+    upnpd_kill
     start alice
 }
 on ra nft flush chain inet firewall input
@@ -136,7 +136,7 @@ need "works: (it is there)" fake works
 check "works: mapped by another port, for ever" eval 'within 5 is_mapped alice UPnP && json alice ".port_mapping | select(.lease_s == null and .external != \"20.0.0.10:\(.port)\").external" status && [ "$(grep -c add "$PORTMAP")" = 1 ]'
 check "works: ends in time" quick 2000 stop alice
 check "works: removed at the end" eval '[ "$(sed -n "s/add //p" "$PORTMAP")" = "$(sed -n "s/delete //p" "$PORTMAP")" ]'
-igd_kill
+upnpd_kill
 start alice
 need "forgets: (it is there)" fake forgets
 check "forgets: is believed" within 5 is_mapped alice UPnP
@@ -144,13 +144,13 @@ check "forgets: is believed" within 5 is_mapped alice UPnP
 kill -STOP "$ROUTER"
 check "forgets: hangs at the end, which is in time all the same" quick 2500 stop alice
 kill -CONT "$ROUTER"
-igd_kill
+upnpd_kill
 start alice
 
 # Switched off.
 stop alice
 printf '%s\n' "[node]" "name = alice" "portmap = no" >"$LAB/alice.conf"
-igd ra enable_natpmp=yes enable_upnp=yes
+upnpd ra enable_natpmp=yes enable_upnp=yes
 start alice
 check "switched off: nothing is asked for" eval 'ov alice status | grep "port mapping: off" && within 2 pings bob '"$A"' && not forwards ra 10.0.1.2'
-igd_kill
+upnpd_kill
