@@ -5,9 +5,23 @@
 #include <miniupnpc/upnpreplyparse.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SERVICE "urn:schemas-upnp-org:service:"
+
+/* The library looks one byte behind what it is given: a copy with a NUL there. */
+static char *terminated(const char *xml, size_t len)
+{
+    char *copy = malloc(len + 1);
+
+    if (copy) {
+        if (len)
+            memcpy(copy, xml, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
 
 /* ---- the description ---- */
 
@@ -52,10 +66,14 @@ size_t ov_soap_services(const char *xml, size_t len, const struct ov_ssdp_url *f
                         struct ov_soap_service out[OV_SOAP_SERVICES])
 {
     struct IGDdatas data;
+    char *copy = terminated(xml, len);
     size_t n = 0;
 
+    if (!copy)
+        return 0;
     memset(&data, 0, sizeof data);
-    parserootdesc(xml, (int)len, &data);
+    parserootdesc(copy, (int)len, &data);
+    free(copy);
     if (service(&data, &data.first, from, &out[n]))
         n++;
     if (service(&data, &data.second, from, &out[n]))
@@ -121,10 +139,14 @@ size_t ov_soap_call(const struct ov_soap_service *s, const char *action,
 int ov_soap_value(const char *xml, size_t len, const char *name, char out[OV_SOAP_VALUE])
 {
     struct NameValueParserData data;
+    char *copy = terminated(xml, len);
     int err = OV_ENOENT;
 
+    if (!copy)
+        return OV_ENOMEM;
     memset(&data, 0, sizeof data);
-    ParseNameValue(xml, (int)len, &data);
+    ParseNameValue(copy, (int)len, &data);
+    free(copy);
     const char *value = GetValueFromNameValueList(&data, name);
     if (value) {
         snprintf(out, OV_SOAP_VALUE, "%s", value);

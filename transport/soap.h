@@ -26,10 +26,10 @@ struct ov_soap_arg {
 size_t ov_soap_call(const struct ov_soap_service *s, const char *action,
                     const struct ov_soap_arg *args, size_t nargs, char out[OV_SOAP_REQUEST_MAX]);
 
-/* The element `name` of an answer. OV_ENOENT. */
+/* The element `name` of an answer. OV_ENOENT, OV_ENOMEM. */
 #define OV_SOAP_VALUE 128
 OV_CHECK int ov_soap_value(const char *xml, size_t len, const char *name, char out[OV_SOAP_VALUE]);
-/* The same as a number up to `max`. OV_ENOENT, OV_EINVAL. */
+/* The same as a number up to `max`. OV_ENOENT, OV_ENOMEM, OV_EINVAL. */
 OV_CHECK int ov_soap_number(const char *xml, size_t len, const char *name, uint32_t max,
                             uint32_t *out);
 

@@ -119,9 +119,10 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 def noise(sock, to):
-    """Answers to nothing, some of them nearly right."""
+    """Answers to nothing, some of them nearly right: by NAT-PMP, never for the right port."""
     for i in range(20000):
-        head = (b"\0\x80\0\0", b"\0\x81\0\0", b"\2\x80\0\0", b"\2\x81\0\0", os.urandom(4))[i % 5]
+        head = (b"\0\x80\0\0", b"\0\x81\0\0" + os.urandom(4) + b"\0\0", b"\2\x80\0\0",
+                b"\2\x81\0\0", os.urandom(4))[i % 5]
         sock.sendto(head + os.urandom(i % 80), to)
 
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -264,21 +266,40 @@ static void test_soap(void **state)
     assert_int_equal(ov_soap_number(ENTRY, sizeof ENTRY - 1, "NewLeaseDuration", UINT32_MAX, &n),
                      OV_EINVAL);
     assert_int_not_equal(ov_soap_number(ENTRY, sizeof ENTRY - 1, "Empty", 9, &n), OV_OK);
-    /* Cut off anywhere it is just less. */
-    for (size_t i = 0; i < sizeof FAULT; i++) {
-        char *copy = malloc(i + 1);
-        memcpy(copy, FAULT, i);
-        (void)!ov_soap_value(copy, i, "errorCode", value);
-        free(copy);
+}
+
+/* Whatever is cut off where, nothing behind it is looked at: the next page is not there. */
+static void test_ends(void **state)
+{
+    static const char *const XML[] = {
+        "<s:Envelope><s:Fault><errorCode>718</errorCode><a b=\"c\"/></s:Fault></s:Envelope>",
+        "<?xml version=\"1.0\"?><!-- x --><root><![CDATA[ x ]]>" SERVICE("WANIPConnection:1",
+                                                                         "/c") "</root>"};
+    static const struct ov_ssdp_url FROM = {{{4, {10, 0, 1, 1}}, 5000, 0}, "/d"};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct ov_soap_service s[OV_SOAP_SERVICES];
+    char value[OV_SOAP_VALUE];
+
+    (void)state;
+    assert_true(two != MAP_FAILED && mprotect(two + page, page, PROT_NONE) == 0);
+    for (size_t i = 0; i < sizeof XML / sizeof XML[0]; i++) {
+        for (size_t n = 0; n <= strlen(XML[i]); n++) {
+            char *at = two + page - n;
+            memcpy(at, XML[i], n);
+            (void)ov_soap_services(at, n, &FROM, s);
+            (void)!ov_soap_value(at, n, "errorCode", value);
+        }
     }
+    assert_int_equal(munmap(two, 2 * page), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_urls),        cmocka_unit_test(test_ssdp),
-        cmocka_unit_test(test_http),        cmocka_unit_test(test_soap),
-        cmocka_unit_test(test_description),
+        cmocka_unit_test(test_urls), cmocka_unit_test(test_ssdp),
+        cmocka_unit_test(test_http), cmocka_unit_test(test_soap),
+        cmocka_unit_test(test_ends), cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
