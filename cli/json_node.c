@@ -185,7 +185,7 @@ static void connecting_message(const struct ov_network_info *info, const struct 
     if (problem != NULL)
         snprintf(out, 512, "%s", problem);
     else if (asked != NULL)
-        snprintf(out, 512, "%s was asked and has not answered yet", asked);
+        snprintf(out, 512, "%.400s was asked and has not answered yet", asked);
     else
         snprintf(out, 512, "looking for the controller %s",
                  ov_addr_format(ov_netid_controller(info->net), addr));
