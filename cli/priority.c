@@ -17,16 +17,18 @@ static void on_too_long(int signum)
     static const struct sched_param none = {0};
     int err = errno;
     (void)signum;
-    (void)sched_setscheduler(getpid(), SCHED_OTHER, &none); /* the loop's thread */
+    (void)sched_setscheduler(0, SCHED_OTHER, &none); /* of the thread that was too long */
     lost = 1;
     errno = err;
 }
 
-/* 0 or an errno. Threads made later do not inherit it. */
+/* 0 or an errno. Threads that are made later inherit it, and have to: libuv's loop spins with
+ * sched_yield() while a thread of its pool is about to wake it, and for a thread of lower priority
+ * on the same processor it would wait for ever. */
 static int take(void)
 {
     static const struct sched_param lowest = {.sched_priority = 1};
-    return sched_setscheduler(getpid(), SCHED_RR | SCHED_RESET_ON_FORK, &lowest) == 0 ? 0 : errno;
+    return sched_setscheduler(getpid(), SCHED_RR, &lowest) == 0 ? 0 : errno;
 }
 
 /* Without this limit there is no priority. False: it cannot be had. */
@@ -76,7 +78,7 @@ void ov_priority_check(struct ov_priority *p)
         return;
     lost = 0;
     p->held = false;
-    ov_log(p->log, OV_LOG_DEBUG, "too busy for realtime priority; trying again in %u s",
+    ov_log(p->log, OV_LOG_INFO, "too busy for realtime priority; trying again in %u s",
            (unsigned)(OV_PRIORITY_PAUSE / OV_SEC));
     uv_timer_start(&p->again, on_again, OV_PRIORITY_PAUSE / OV_MS, 0);
 }
