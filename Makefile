@@ -136,7 +136,7 @@ RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--o
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
-	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET)
+	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short'
 unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)

@@ -186,11 +186,22 @@ space() { # NAME: an empty machine that forwards
         cd /proc/sys/net
         echo 1 | tee ipv4/ip_forward ipv6/conf/all/forwarding >/dev/null
         echo 0 | tee ipv4/conf/all/rp_filter ipv4/conf/default/rp_filter \
-            ipv6/conf/default/accept_dad ipv4/icmp_ratelimit >/dev/null' || exit 1
+            ipv6/conf/default/accept_dad ipv4/icmp_ratelimit >/dev/null
+        # A switch inside a home router does not look into packets.
+        [ ! -e bridge/bridge-nf-call-iptables ] || echo 0 | tee bridge/bridge-nf-call-* >/dev/null' || exit 1
 }
 
+# Its one hop stands for many: what has few left, as a packet that only has to open the sender's own NAT, gets
+# nowhere.
 core() {
     space core
+    on core nft -f - <<<"table inet far {
+        chain forward {
+            type filter hook forward priority 0
+            ip ttl < 5 drop
+            ip6 hoplimit < 5 drop
+        }
+    }" || exit 1
 }
 
 # Machines hang off the core by a veth of their own, with /32 routes: no two share a wire.
