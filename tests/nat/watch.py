@@ -111,9 +111,11 @@ class End:
             self.api.close()
         self.api, self.answer, self.asked = None, b"", False
 
+    def due(self):
+        """When to ask next; a daemon that does not answer is asked again after a while."""
+        return self.next_poll + (2 if self.asked else 0)
+
     def poll(self, now):
-        if self.asked and now < self.next_poll + 2:
-            return
         self.next_poll = now + POLL
         try:
             if not self.api:
@@ -319,7 +321,7 @@ class Watch:
         while not self.done:
             now = time.monotonic()
             for end in self.ends:
-                if now >= end.next_poll:
+                if now >= end.due():
                     end.poll(now)
             if self.train.interval and now >= self.train.next:
                 self.train.send(now)
@@ -328,7 +330,7 @@ class Watch:
                 if value is not None or now >= self.deadline:
                     self.until = None
                     self.say(value)
-            due = [end.next_poll for end in self.ends]
+            due = [end.due() for end in self.ends]
             due += [self.train.next] if self.train.interval else []
             due += [self.deadline] if self.until else []
             for key, _ in self.loop.select(max(0.0005, min(due) - time.monotonic())):
