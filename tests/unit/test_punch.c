@@ -238,12 +238,53 @@ static void test_flood(void **state)
     wu_free(x.w);
 }
 
+/* What a router forwards to us is offered, and tried at once and without an opener: it is open. As
+ * roots see us at another address than the router's, that address with the port is tried, too. */
+static void test_mapped(void **state)
+{
+    struct ov_endpoint mapped = {.ip = {4, {100, 64, 1, 2}}, .port = 40231}, outside;
+    unsigned to_mapped = 0, to_outside = 0;
+    struct pair x;
+
+    (void)state;
+    pair(&x, 17, false);
+    outside = x.a->ep;
+    outside.port = mapped.port;
+    ov_node_set_mapped(x.a->n, &mapped, x.w->now);
+    send_frame(&x);
+    wu_run(x.w, OV_SEC);
+    for (size_t i = 0; i < x.w->nlog; i++) {
+        const struct wu_packet *k = x.w->log[i];
+        bool here = ov_endpoint_equal(&k->to, &mapped), there = ov_endpoint_equal(&k->to, &outside);
+        if (k->src != x.b || (!here && !there))
+            continue;
+        assert_int_not_equal(k->len, OV_OPENER_LEN);
+        to_mapped += here;
+        to_outside += there;
+    }
+    assert_true(to_mapped > 0 && to_outside > 0);
+    /* A mapping that is lost is told to nobody. */
+    ov_node_set_mapped(x.a->n, NULL, x.w->now);
+    ov_punch_reset(x.p);
+    wu_run(x.w, 400 * OV_SEC);
+    wu_log_clear(x.w);
+    send_frame(&x);
+    wu_run(x.w, OV_SEC);
+    for (size_t i = 0; i < x.w->nlog; i++)
+        assert_false(ov_endpoint_equal(&x.w->log[i]->to, &mapped));
+    wu_free(x.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_direct),      cmocka_unit_test(test_rounds),
-        cmocka_unit_test(test_unasked_ack), cmocka_unit_test(test_unusable_candidates),
-        cmocka_unit_test(test_stranger),    cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_direct),
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_unasked_ack),
+        cmocka_unit_test(test_unusable_candidates),
+        cmocka_unit_test(test_stranger),
+        cmocka_unit_test(test_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
