@@ -107,15 +107,6 @@ static void narrow(enum pair_kind a, enum pair_kind b, int side, size_t flows, u
     w.n[side]->site->flow_cap = flows;
     w.n[side]->site->pps_cap = pps;
     pair_talk(&w, 60 * OV_SEC, &r);
-    print_message(
-        "%s x %s, %zu flows, %u pps on side %d: direct %d, hard %u, lost %u, refused %llu\n",
-        pair_names[a], pair_names[b], flows, pps, side, r.direct != 0, r.hard_out, r.gaps,
-        (unsigned long long)r.refused);
-    for (size_t q = 0; q < w.s->npings; q++)
-        if (w.s->pings[q].rtt > OV_SEC || !w.s->pings[q].rtt)
-            print_message("ping %zu at %llu ms rtt %llu\n", q,
-                          (unsigned long long)((w.s->pings[q].sent - w.s->pings[0].sent) / OV_MS),
-                          (unsigned long long)(w.s->pings[q].rtt / OV_MS));
     assert_in_range(r.gaps, 0, 3); /* of 300 */
     assert_true(r.first > 0 && r.first < OV_SEC);
     assert_true(r.direct || r.attempts == 1);
@@ -140,34 +131,13 @@ static void test_narrow_routers(void **state)
     }
 }
 
-/* Mappings that live for ten seconds: silence for a minute does no harm. */
-static void test_short_timeout(void **state)
-{
-    (void)state;
-    for (unsigned b = PAIR_PORT; b < PAIR_KINDS; b += 5) {
-        struct pair_world w;
-        struct pair_result r;
-        assert_true(pair_world(&w, 8, PAIR_PORT, (enum pair_kind)b));
-        w.n[0]->site->timeout = w.n[1]->site->timeout = 10 * OV_SEC;
-        pair_talk(&w, 10 * OV_SEC, &r);
-        sim_run(w.s, NULL, NULL, 60 * OV_SEC);
-        ov_time before = w.s->now;
-        size_t ping = sim_ping(w.n[0], &w.n[1]->ip);
-        while (w.s->pings[ping].rtt == 0 && w.s->now < before + 10 * OV_SEC) {
-            sim_ping(w.n[0], &w.n[1]->ip);
-            sim_run(w.s, NULL, NULL, 100 * OV_MS);
-        }
-        assert_in_range(w.s->now - before, 0, 3 * OV_SEC);
-        pair_world_free(&w);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_pairs),      cmocka_unit_test(test_sockets_given_back),
-        cmocka_unit_test(test_three_attempts), cmocka_unit_test(test_narrow_routers),
-        cmocka_unit_test(test_short_timeout),
+        cmocka_unit_test(test_all_pairs),
+        cmocka_unit_test(test_sockets_given_back),
+        cmocka_unit_test(test_three_attempts),
+        cmocka_unit_test(test_narrow_routers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
