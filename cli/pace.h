@@ -14,7 +14,7 @@
 
 #define OV_PACE_WINDOW  (500 * (ov_time)1000) /* in which packets are counted */
 #define OV_PACE_MANY    20                    /* of them in a window: 40,000 a second */
-#define OV_PACE_REST    (100 * (ov_time)1000)
+#define OV_PACE_REST    (70 * (ov_time)1000)
 #define OV_PACE_STRETCH (25 * OV_MS)
 #define OV_PACE_BREATH  OV_MS
 
