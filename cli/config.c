@@ -131,6 +131,11 @@ static bool set_portmap(struct ov_settings *s, const char *v)
     return parse_bool(v, &s->portmap);
 }
 
+static bool set_lan_discovery(struct ov_settings *s, const char *v)
+{
+    return parse_bool(v, &s->lan_discovery);
+}
+
 static bool set_priority(struct ov_settings *s, const char *v)
 {
     if (strcmp(v, "realtime") != 0 && strcmp(v, "normal") != 0)
@@ -201,6 +206,7 @@ static const struct key {
     {"node", "offload", set_offload, false, "yes or no"},
     {"node", "aes", set_aes, false, "yes or no"},
     {"node", "portmap", set_portmap, false, "yes or no"},
+    {"node", "lan_discovery", set_lan_discovery, false, "yes or no"},
     {"node", "priority", set_priority, false, "realtime or normal"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
@@ -379,6 +385,7 @@ void ov_config_defaults(struct ov_settings *s)
 {
     *s = (struct ov_settings){.offload = true,
                               .portmap = true,
+                              .lan_discovery = true,
                               .aes = true,
                               .priority = true,
                               .root_port = OV_DEFAULT_PORT,

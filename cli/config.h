@@ -25,10 +25,11 @@ struct ov_settings {
     enum ov_consent routes;          /* what networks may put on this computer */
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
-    bool offload;  /* of checksums and segmentation, where the kernel has it */
-    bool portmap;  /* ask the router for a port mapping */
-    bool priority; /* run ahead of ordinary programs */
-    bool aes;      /* offer AES-256-GCM, where the processor has AES instructions */
+    bool offload;       /* of checksums and segmentation, where the kernel has it */
+    bool portmap;       /* ask the router for a port mapping */
+    bool lan_discovery; /* find members on the LAN by multicast */
+    bool priority;      /* run ahead of ordinary programs */
+    bool aes;           /* offer AES-256-GCM, where the processor has AES instructions */
     /* [root] */
     bool root;
     uint16_t root_port;

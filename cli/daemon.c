@@ -1,6 +1,7 @@
 #include "daemon.h"
 
 #include "api.h"
+#include "beacons.h"
 #include "extras.h"
 #include "hosts.h"
 #include "identity_file.h"
@@ -107,6 +108,9 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
     case OV_EVENT_SOCKETS_CLOSE:
         ov_extras_close_some(d, e->socket, e->count);
         break;
+    case OV_EVENT_LAN:
+        d->announce = true;
+        break;
     case OV_EVENT_PEER:
         d->peer_changed = true;
         break;
@@ -157,6 +161,7 @@ static void on_addresses(void *arg)
 {
     struct ov_daemon *d = arg;
     ov_mapping_check(d);
+    ov_beacons_refresh(d);
     if (!ov_sockets_refresh(d))
         return;
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
@@ -207,6 +212,10 @@ static void on_prepare(uv_prepare_t *p)
         ov_daemon_drain(d);
         ov_hosts_refresh(d->hosts);
         ov_mapping_check(d);
+    }
+    if (d->announce) {
+        d->announce = false;
+        ov_beacons_send(d);
     }
     if (d->peer_changed) {
         d->peer_changed = false;
@@ -340,6 +349,7 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
     if (err != OV_OK)
         return err;
     take_up_again(d);
+    ov_beacons_open(d);
     return ov_api_open(d, &d->api, why);
 }
 
@@ -402,6 +412,7 @@ static void stop(struct ov_daemon *d)
         ov_daemon_drain(d);
     }
     ov_mapping_close(d);
+    ov_beacons_close(d);
     ov_hosts_close(d->hosts);
     ov_owner_close(d->owner);
     ov_networks_close(d->networks);

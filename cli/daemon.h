@@ -40,9 +40,11 @@ struct ov_daemon {
     struct ov_conflicts conflicts;
     struct ov_persist *persist;
     struct ov_watch *watch;
-    struct ov_portmap *portmap; /* NULL: switched off */
-    struct ov_ip seen;          /* our IPv4 address, as roots saw it last */
-    bool peer_changed;          /* since it was compared */
+    struct ov_portmap *portmap;     /* NULL: switched off */
+    struct ov_ip seen;              /* our IPv4 address, as roots saw it last */
+    bool peer_changed;              /* since it was compared */
+    struct ov_discovery *discovery; /* NULL: switched off */
+    bool announce;                  /* the engine wants beacons sent */
     struct ov_api *api;
     size_t nsockets;
     struct ov_daemon_socket sockets[OV_DAEMON_SOCKETS];

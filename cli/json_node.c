@@ -1,6 +1,7 @@
 /* json_of.h, what the engine knows: status, networks, peers. */
 #include "json_of.h"
 
+#include "beacons.h"
 #include "daemon.h"
 #include "hosts.h"
 #include "mapping.h"
@@ -112,7 +113,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
-    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o}",
+    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o}",
                      "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
                      ov_identity_format(id, identity), "uptime_s",
                      (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
@@ -123,7 +124,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
                      (json_int_t)s.sessions, "networks",
                      (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
                      offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d),
-                     "port_mapping", ov_json_of_mapping(d));
+                     "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d));
 }
 
 /* ---- NETWORK ---- */
@@ -291,52 +292,19 @@ static json_t *peer_networks(const struct ov_peer_info *info)
     return list;
 }
 
-/* What was done to reach it directly; null: nothing yet. */
-static json_t *peer_punch(const struct ov_peer_info *info)
-{
-    static const char *const RESULT[] = {
-        [OV_ATTEMPT_NONE] = "none",
-        [OV_ATTEMPT_RUNNING] = "running",
-        [OV_ATTEMPT_HIT] = "hit",
-        [OV_ATTEMPT_MISSED] = "missed",
-        [OV_ATTEMPT_NO_ANSWER] = "no_answer",
-        [OV_ATTEMPT_REFUSED] = "refused",
-        [OV_ATTEMPT_BUSY] = "busy",
-        [OV_ATTEMPT_LIMIT] = "limit",
-        [OV_ATTEMPT_NARROW] = "narrow",
-        [OV_ATTEMPT_NO_SOCKETS] = "no_sockets",
-    };
-    const struct ov_punch_info *p = &info->punch;
-    if (!p->told && p->round == 0)
-        return json_null();
-    return json_pack("{s:i,s:s?,s:s,s:s,s:s,s:i,s:i,s:s}", "rounds", (int)p->round, "strategy",
-                     p->told ? ov_strategy_text(p->strategy) : NULL, "mapping",
-                     ov_nat_mapping_text(p->theirs.mapping), "filtering",
-                     ov_nat_filtering_text(p->theirs.filtering), "ports",
-                     ov_nat_allocation_text(p->theirs.allocation), "attempts", (int)p->attempts,
-                     "packets", (int)p->packets, "result", RESULT[p->result]);
-}
-
-static json_t *peer_why(const struct ov_peer_info *info)
-{
-    if (info->why == OV_WHY_NONE)
-        return json_null();
-    return json_pack("{s:s,s:s}", "code", ov_why_name(info->why), "text", ov_why_text(info->why));
-}
-
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
 {
     static const char *const PATH[] = {
         [OV_PEER_NONE] = "none", [OV_PEER_RELAY] = "relay", [OV_PEER_DIRECT] = "direct"};
-    return json_pack(
-        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "address",
-        ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
-        info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
-        PATH[info->path], "remote", ov_json_of_endpoint(&info->remote), "via",
-        ov_json_of_addr(info->via), "since", ov_json_of_instant(d, info->since), "rtt_ms",
-        ov_json_of_ms(info->rtt), "jitter_ms", ov_json_of_ms(info->jitter), "loss",
-        (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
-        (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
-        ov_json_of_instant(d, info->last_rx), "last_tx", ov_json_of_instant(d, info->last_tx),
-        "networks", peer_networks(info), "why", peer_why(info), "punch", peer_punch(info));
+    return json_pack("{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o}",
+                     "address", ov_json_of_addr(info->id.addr), "roles",
+                     ov_json_of_caps(info->caps), "session", info->session, "cipher",
+                     info->session ? cipher(info->aead) : NULL, "path", PATH[info->path], "remote",
+                     ov_json_of_endpoint(&info->remote), "via", ov_json_of_addr(info->via), "since",
+                     ov_json_of_instant(d, info->since), "rtt_ms", ov_json_of_ms(info->rtt),
+                     "jitter_ms", ov_json_of_ms(info->jitter), "loss",
+                     (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
+                     (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
+                     ov_json_of_instant(d, info->last_rx), "last_tx",
+                     ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info));
 }

@@ -156,7 +156,7 @@ bool ov_sockets_skip(void *arg, const char *ifname)
            strspn(ifname + stem, "0123456789") == strlen(ifname + stem);
 }
 
-static bool reachable_at(const struct ov_daemon_socket *s, const struct ov_ip *ip)
+bool ov_sockets_reachable_at(const struct ov_daemon_socket *s, const struct ov_ip *ip)
 {
     static const struct ov_ip ANY4 = {.family = 4}, ANY6 = {.family = 6};
     const struct ov_ip *b = &s->bound.ip;
@@ -172,7 +172,7 @@ bool ov_sockets_refresh(struct ov_daemon *d)
     memset(v, 0, sizeof(v)); /* compared as bytes */
     for (size_t i = 0; i < nips; i++) {
         for (size_t k = 0; k < d->nsockets && n < OV_LOCALS_MAX; k++) {
-            if (!reachable_at(&d->sockets[k], &ips[i]))
+            if (!ov_sockets_reachable_at(&d->sockets[k], &ips[i]))
                 continue;
             v[n].socket = d->sockets[k].index;
             v[n].ep.ip = ips[i];

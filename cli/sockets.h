@@ -12,6 +12,8 @@ void ov_sockets_close(struct ov_daemon *d);
 void ov_sockets_tell(struct ov_daemon *d);
 /* Look at this host's addresses and tell the engine when they changed; true when they did. */
 bool ov_sockets_refresh(struct ov_daemon *d);
+/* Does this socket get what is sent to this address of ours? */
+bool ov_sockets_reachable_at(const struct ov_daemon_socket *s, const struct ov_ip *ip);
 /* `arg` is the daemon. Our own devices are no way to reach us; nor are those of another ovpn on
  * this host: true for them. */
 bool ov_sockets_skip(void *arg, const char *ifname);

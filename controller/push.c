@@ -24,6 +24,17 @@ void ov_engine_reply(struct ov_controller *c, ov_netid id, ov_addr to, enum ov_n
     send_reply(c, to, &reply);
 }
 
+/* A secret of the network's members: the same as long as the controller has its seed, so that members
+ * with an older configuration know it too. */
+static void lan_key(const struct ov_controller *c, ov_netid id, struct ov_secret32 *out)
+{
+    static const char label[] = "ovpn lan key v1";
+    uint8_t text[sizeof label - 1 + 8];
+    memcpy(text, label, sizeof label - 1);
+    ov_store64(text + sizeof label - 1, id);
+    ov_hash(out->b, sizeof out->b, c->identity.seed, sizeof c->identity.seed, text, sizeof text);
+}
+
 /* The signed configuration of the network's present revision, made when it is not at hand. */
 static int config_of(struct ov_controller *c, const struct ov_net_record *n, ov_wall stamp,
                      struct ov_slice *out)
@@ -36,7 +47,7 @@ static int config_of(struct ov_controller *c, const struct ov_net_record *n, ov_
             .netid = n->netid,
             .revision = n->revision,
             .timestamp = stamp,
-            .flags = n->flags,
+            .flags = n->flags | OV_NET_LAN_KEY,
             .mtu = n->mtu,
             .window_s = n->window_s,
             .multicast_limit = n->multicast_limit,
@@ -49,7 +60,9 @@ static int config_of(struct ov_controller *c, const struct ov_net_record *n, ov_
         memcpy(v.routes, n->routes, sizeof v.routes);
         memcpy(v.dns, n->dns, sizeof v.dns);
         memcpy(v.roots, n->roots, sizeof v.roots);
+        lan_key(c, n->netid, &v.lan_key);
         int len = ov_net_config_issue(&v, &c->identity, e->config);
+        ov_wipe(&v, sizeof v);
         if (len < 0)
             return len;
         e->len = (size_t)len;

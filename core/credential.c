@@ -282,6 +282,8 @@ static int config_decode(const uint8_t *in, size_t len, struct ov_net_config *c)
     c->nroots = ov_reader_u8(&r);
     for (size_t i = 0; i < c->nroots && i < OV_NET_ROOTS_MAX; i++)
         root_read(&r, &c->roots[i]);
+    if (c->flags & OV_NET_LAN_KEY)
+        ov_reader_copy(&r, c->lan_key.b, sizeof(c->lan_key.b));
     ov_reader_take(&r, sizeof(struct ov_signature));
     if (!ov_reader_done(&r))
         return OV_ETRUNC;
@@ -319,6 +321,8 @@ int ov_net_config_issue(const struct ov_net_config *c, const struct ov_identity_
     ov_writer_u8(&w, c->nroots);
     for (size_t i = 0; i < c->nroots; i++)
         root_write(&w, &c->roots[i]);
+    if (c->flags & OV_NET_LAN_KEY)
+        ov_writer_bytes(&w, c->lan_key.b, sizeof(c->lan_key.b));
     len = seal(&w, controller, config_domain);
     return len > 0 && config_decode(out, (size_t)len, &back) ? OV_EINVAL : len;
 }

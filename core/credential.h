@@ -60,6 +60,7 @@ bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip);
 enum ov_net_flag {
     OV_NET_CHECK_IP = 1 << 0,  /* a frame's source IP must be in the sender's certificate */
     OV_NET_BROADCAST = 1 << 1, /* broadcast and multicast are carried */
+    OV_NET_LAN_KEY = 1 << 2,   /* `lan_key` is there */
 };
 
 struct ov_route {
@@ -75,7 +76,8 @@ struct ov_net_root {
 
 /* {u8 version=1, u64 netid, u64 revision, u64 timestamp, text name, u16 flags, u16 mtu,
  *  u32 window_s, u32 multicast_limit, u8 nroutes, (prefix dst, ip via)..., u8 ndns, text domain,
- *  ip..., u8 nroots, (u40 addr, identity, u8 n, endpoint...)..., signature} */
+ *  ip..., u8 nroots, (u40 addr, identity, u8 n, endpoint...)..., with OV_NET_LAN_KEY 32 bytes of
+ *  lan_key, signature} */
 struct ov_net_config {
     ov_netid netid;
     uint64_t revision; /* monotonic: a lower one is refused */
@@ -90,6 +92,7 @@ struct ov_net_config {
     struct ov_route routes[OV_NET_ROUTES_MAX];
     struct ov_ip dns[OV_NET_DNS_MAX];
     struct ov_net_root roots[OV_NET_ROOTS_MAX];
+    struct ov_secret32 lan_key; /* what members know and nobody else: see beacon.h */
 };
 OV_CHECK int ov_net_config_issue(const struct ov_net_config *c,
                                  const struct ov_identity_secret *controller,

@@ -133,6 +133,20 @@ int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len)
     return OV_OK;
 }
 
+bool ov_engine_is_near(const struct ov_engine *e, const struct ov_ip *ip)
+{
+    size_t same = ip->family == 4 ? 3 : 8;
+    if (!ov_ip_is_private(ip))
+        return false;
+    if (ip->family == 6 && ip->b[0] == 0xfe)
+        return true;
+    for (size_t i = 0; i < e->nlocals; i++)
+        if (e->locals[i].ep.ip.family == ip->family &&
+            memcmp(e->locals[i].ep.ip.b, ip->b, same) == 0)
+            return true;
+    return false;
+}
+
 int ov_engine_socket(const struct ov_engine *e, uint8_t family)
 {
     for (int i = 0; i < OV_SOCKETS_MAX; i++)

@@ -36,6 +36,8 @@ struct ov_engine_ops {
     /* An IAM arrived: not proven yet. */
     void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket,
                 const struct ov_endpoint *from);
+    /* We want to reach this peer and have no direct way; may be NULL. */
+    void (*seek)(void *arg, struct ov_peer *p);
 };
 
 #define OV_PEERS_DEFAULT    16384
@@ -105,6 +107,10 @@ uint64_t ov_engine_stamp(struct ov_engine *e);
 OV_CHECK int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len);
 ov_wall ov_engine_wall(const struct ov_engine *e);
 
+/* Is it an address on a LAN that we are on, as far as addresses tell? Private, and in the /24
+ * (IPv6: /64) of one of ours, or link-local. Two LANs may have the same numbers: only for who was
+ * proven to be there. */
+bool ov_engine_is_near(const struct ov_engine *e, const struct ov_ip *ip);
 /* The socket of this family, or -1. */
 int ov_engine_socket(const struct ov_engine *e, uint8_t family);
 

@@ -1,6 +1,7 @@
 #include "lookup.h"
 
 #include "directory.h"
+#include "lan.h"
 #include "member.h"
 #include "multicast.h"
 #include "switch.h"
@@ -55,20 +56,6 @@ void ov_held_clear(struct ov_held *h)
 
 /* ---- asking ---- */
 
-static bool same_key(const struct ov_lookup_key *a, const struct ov_lookup_key *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case OV_LOOKUP_IP:
-        return ov_ip_equal(&a->ip, &b->ip);
-    case OV_LOOKUP_GROUP:
-        return memcmp(&a->group, &b->group, sizeof a->group) == 0;
-    default:
-        return a->member == b->member;
-    }
-}
-
 static void ask_self(struct ov_network *net, const struct ov_msg_lookup *m)
 {
     struct ov_engine *e = net->o->e;
@@ -106,7 +93,7 @@ bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsign
 static struct ov_lookup *find(struct ov_network *net, const struct ov_lookup_key *key)
 {
     for (int i = 0; i < OV_LOOKUPS_MAX; i++)
-        if (same_key(&net->lookups[i].key, key))
+        if (ov_lookup_key_equal(&net->lookups[i].key, key))
             return &net->lookups[i];
     return NULL;
 }
@@ -147,7 +134,10 @@ static void send_question(struct ov_network *net, struct ov_lookup *l)
     struct ov_msg_lookup m = {.netid = net->id, .key = l->key};
     l->next = net->o->e->now + (RETRY << l->tries);
     ov_network_wake(net, l->next);
-    ov_lookup_ask(net, &m, l->tries++, NULL); /* may answer, and free the slot, at once */
+    unsigned nth = l->tries++;
+    bool asked = ov_lookup_ask(net, &m, nth, NULL); /* may answer, and free the slot, at once */
+    if (!asked || nth > 0)
+        ov_lan_seek(net->o->lan, net, &m.key);
 }
 
 void ov_lookup_ip(struct ov_network *net, const struct ov_frame_info *req, const struct ov_ip *ip,
@@ -217,6 +207,20 @@ static void resolved(struct ov_network *net, struct ov_lookup *l, struct ov_memb
     ov_held_clear(&done.held);
 }
 
+static bool fits(const struct ov_network *net, const struct ov_lookup *l, const struct ov_member *m)
+{
+    return ov_member_valid(net, m) &&
+           (l->key.kind == OV_LOOKUP_IP ? ov_cert_has_ip(&m->cert, &l->key.ip)
+                                        : m->cert.member.addr == l->key.member);
+}
+
+void ov_lookup_met(struct ov_network *net, struct ov_member *m)
+{
+    for (int i = 0; i < OV_LOOKUPS_MAX; i++)
+        if (net->lookups[i].key.kind && fits(net, &net->lookups[i], m))
+            resolved(net, &net->lookups[i], m);
+}
+
 void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct ov_msg_found *m)
 {
     struct ov_member *member = NULL;
@@ -232,10 +236,7 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
     for (int i = 0; i < m->n; i++)
         if (ov_member_accept(net, m->certs[i].p, m->certs[i].len, &member) != OV_OK)
             ov_drop(net->o->e, OV_DROP_NOT_MEMBER);
-    bool fits = member && ov_member_valid(net, member) &&
-                (l->key.kind == OV_LOOKUP_IP ? ov_cert_has_ip(&member->cert, &l->key.ip)
-                                             : member->cert.member.addr == l->key.member);
-    if (fits)
+    if (member && fits(net, l, member))
         resolved(net, l, member);
     else if (l->key.kind == OV_LOOKUP_IP)
         try_others(net, l);

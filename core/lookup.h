@@ -14,6 +14,8 @@ void ov_lookup_ip(struct ov_network *net, const struct ov_frame_info *req, const
 void ov_lookup_member(struct ov_network *net, ov_addr a, const uint8_t *frame, size_t len);
 /* FOUND came from `from` (NULL: ourselves). */
 void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct ov_msg_found *m);
+/* A member showed its certificate: what waited for it goes on. */
+void ov_lookup_met(struct ov_network *net, struct ov_member *m);
 /* Send a LOOKUP to the nth-best directory (round-robin). False: there is none now. */
 bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsigned nth,
                    ov_addr *directory);

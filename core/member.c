@@ -1,6 +1,7 @@
 #include "member.h"
 
 #include "directory.h"
+#include "lookup.h"
 #include "multicast.h"
 
 #include <stddef.h>
@@ -280,6 +281,7 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
         p->remember = true;
         ov_peer_persist(p);
     }
+    ov_lookup_met(net, m);
     if ((h->flags & OV_HELLO_WANT_REPLY) && ov_bucket_take(&p->control, 5, e->now))
         ov_member_hello(net, p, false);
 }

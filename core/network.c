@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include "directory.h"
+#include "lan.h"
 #include "lookup.h"
 #include "member.h"
 #include "multicast.h"
@@ -152,8 +153,10 @@ static void become_ready(struct ov_network *net)
     bool was = net->state == OV_NET_STATE_READY;
     net->state = OV_NET_STATE_READY;
     announce(net);
-    if (!was)
+    if (!was) {
         ov_multicast_warm(net);
+        ov_lan_kick(net->o->lan);
+    }
 }
 
 void ov_network_refuse(struct ov_network *net, enum ov_net_status status)

@@ -117,11 +117,13 @@ struct ov_network {
 };
 
 struct ov_directory;
+struct ov_lan;
 
 /* What the ranks 4 share. */
 struct ov_overlay {
     struct ov_engine *e;
     struct ov_locate *locate;
+    struct ov_lan *lan;
     struct ov_directory *directory; /* NULL unless we are root or controller */
     struct ov_network *nets[OV_NETWORKS_MAX];
     ov_netid ids[OV_NETWORKS_MAX]; /* theirs */

@@ -282,6 +282,7 @@ static void on_session(void *arg, struct ov_peer *p, bool fresh)
         root_up(n, p);
     for (size_t i = 0; i < n->o.n; i++)
         ov_network_session(n->o.nets[i], p, fresh);
+    ov_lan_session(&n->lan, p);
     pings_go(n, p);
 }
 
@@ -310,11 +311,23 @@ static void on_forgotten(void *arg, struct ov_peer *p)
     ov_member_forgotten(&n->o, p);
 }
 
+static void on_seek(void *arg, struct ov_peer *p)
+{
+    struct ov_node *n = arg;
+    const struct ov_lookup_key key = {.kind = OV_LOOKUP_MEMBER, .member = p->id.addr};
+    for (size_t i = 0; i < n->o.n; i++) {
+        const struct ov_member *m = ov_member_find(n->o.nets[i], p->id.addr);
+        if (m && ov_member_is(m, p) && ov_member_valid(n->o.nets[i], m))
+            ov_lan_seek(&n->lan, n->o.nets[i], &key);
+    }
+}
+
 static const struct ov_engine_ops ops = {.message = on_message,
                                          .session = on_session,
                                          .forgotten = on_forgotten,
                                          .located = on_located,
-                                         .iam = on_iam};
+                                         .iam = on_iam,
+                                         .seek = on_seek};
 
 static void on_roots_changed(void *arg)
 {
@@ -343,13 +356,16 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
     n->e.relay_rate = cfg->relay_rate;
     if (cfg->no_aes)
         n->e.aeads = 1 << OV_AEAD_CHACHA20POLY1305;
-    n->o = (struct ov_overlay){
-        .e = &n->e, .locate = &n->locate, .roots_changed = on_roots_changed, .arg = n};
+    n->o = (struct ov_overlay){.e = &n->e,
+                               .locate = &n->locate,
+                               .lan = &n->lan,
+                               .roots_changed = on_roots_changed,
+                               .arg = n};
     if (cfg->caps)
         n->o.directory = ov_directory_new(&n->e);
     if ((cfg->caps && !n->o.directory) || ov_reflect_init(&n->e) != OV_OK ||
         ov_attempts_init(&n->e) != OV_OK || ov_locate_init(&n->locate, &n->e) != OV_OK ||
-        ov_roots_init(&n->roots, &n->o) != OV_OK) {
+        ov_roots_init(&n->roots, &n->o) != OV_OK || ov_lan_init(&n->lan, &n->o) != OV_OK) {
         ov_node_free(n);
         return OV_ENOMEM;
     }
@@ -367,6 +383,7 @@ void ov_node_free(struct ov_node *n)
         ov_network_free(n->o.nets[0]);
     if (n->roots.o)
         ov_roots_free(&n->roots);
+    ov_lan_free(&n->lan);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_forget(p);
     ov_directory_free(n->o.directory);
@@ -406,6 +423,7 @@ void ov_node_network_changed(struct ov_node *n, ov_time now)
     ov_reflect_restart(&n->e);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_network_changed(p);
+    ov_lan_moved(&n->lan);
     ov_node_turn_end(n);
 }
 

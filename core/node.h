@@ -16,6 +16,7 @@
 #ifndef OV_CORE_NODE_H
 #define OV_CORE_NODE_H
 
+#include "beacon.h"
 #include "local.h"
 #include "log.h"
 #include "natprofile.h"
@@ -65,6 +66,17 @@ void ov_node_extra_sockets(struct ov_node *n, uint64_t id, uint16_t first, const
                            size_t count, ov_time now);
 /* The host slept, or something else made all paths doubtful. */
 void ov_node_network_changed(struct ov_node *n, ov_time now);
+
+/* Find members on the LAN (lan.h): send beacons when OV_EVENT_LAN says so, and take those heard.
+ * Off at first. */
+void ov_node_set_lan(struct ov_node *n, bool on, ov_time now);
+/* The beacon to send from the address `source` of ours to everybody on its LAN; `port` is that of
+ * our socket of its family. A new one for each interface. Returns its length, 0: nothing to say. */
+size_t ov_node_beacon(struct ov_node *n, const struct ov_ip *source, uint16_t port,
+                      uint8_t out[OV_BEACON_MAX], ov_time now);
+/* One came from an address on a LAN of ours, its scope set if it is link-local. */
+void ov_node_beacon_heard(struct ov_node *n, const struct ov_endpoint *from, const uint8_t *data,
+                          size_t len, ov_time now);
 
 /* A root (or a server that is asked first) known by name: `host` labels it in events and status. If
  * its identity is known it is given, else it is asked (WHO) at the endpoints. Call again with new

@@ -2,6 +2,7 @@
 #ifndef OV_CORE_NODE_STATE_H
 #define OV_CORE_NODE_STATE_H
 
+#include "lan.h"
 #include "network.h"
 #include "root.h"
 
@@ -12,6 +13,7 @@ struct ov_node {
     struct ov_locate locate;
     struct ov_overlay o;
     struct ov_roots roots;
+    struct ov_lan lan;
     struct ov_timer ping_timer;
     struct {
         ov_addr addr; /* 0: free */

@@ -43,10 +43,11 @@ enum ov_event_kind {
     OV_EVENT_REQUEST,  /* for the controller part: request from `from` */
     OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
     /* Temporary sockets (local.h). The edge does these in the order in which they come. */
-    OV_EVENT_SOCKETS,      /* open `count` of them, numbered from `socket` on, each on a port of its
-                              own; then answer by ov_node_extra_sockets() with `id` */
-    OV_EVENT_SOCKET_KEEP,  /* traffic will go through `socket`: it stays for long */
-    OV_EVENT_SOCKETS_CLOSE /* close those of `count` from `socket` on that are open */
+    OV_EVENT_SOCKETS,     /* open `count` of them, numbered from `socket` on, each on a port of its
+                             own; then answer by ov_node_extra_sockets() with `id` */
+    OV_EVENT_SOCKET_KEEP, /* traffic will go through `socket`: it stays for long */
+    OV_EVENT_SOCKETS_CLOSE, /* close those of `count` from `socket` on that are open */
+    OV_EVENT_LAN,           /* time to send ov_node_beacon() on every LAN */
 };
 
 struct ov_out_event {

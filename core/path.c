@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define SWITCH_PROBES 3
+#define NEAR_BONUS    (5 * OV_MS)
 #define MTU_TRIES     3
 #define MTU_RETRY     (600 * OV_SEC)
 #define MTU_GAP       (250 * OV_MS)
@@ -229,15 +230,6 @@ void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time n
     q->mtu_next = now;
 }
 
-bool ov_ip_is_private(const struct ov_ip *ip)
-{
-    const uint8_t *b = ip->b;
-    if (ip->family == 4)
-        return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-               (b[0] == 169 && b[1] == 254);
-    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
-}
-
 ov_time ov_path_score(const struct ov_path *p)
 {
     ov_time s = p->q.srtt + 2 * p->q.jitter + (ov_time)p->q.loss * 300 * OV_MS / 1000;
@@ -246,6 +238,22 @@ ov_time ov_path_score(const struct ov_path *p)
     if (p->remote.ip.family == 6)
         s = s * 95 / 100;
     return s;
+}
+
+bool ov_paths_has_near(const struct ov_paths *ps)
+{
+    for (int i = 0; i < OV_PATHS_MAX; i++)
+        if (ps->p[i].state == OV_PATH_VALID && ps->p[i].near)
+            return true;
+    return false;
+}
+
+/* A path on the LAN needs nobody else, and does not go by the router twice: it is left only for one
+ * that is better by far. */
+static ov_time near_score(const struct ov_path *p)
+{
+    ov_time s = ov_path_score(p);
+    return !p->near ? s : s > NEAR_BONUS ? s - NEAR_BONUS : 0;
 }
 
 int ov_paths_choose(struct ov_paths *ps, bool doubted)
@@ -257,17 +265,17 @@ int ov_paths_choose(struct ov_paths *ps, bool doubted)
         const struct ov_path *p = &ps->p[i];
         if (p->state != OV_PATH_VALID || (doubted && act && p->last_ok <= act->last_rx))
             continue;
-        if (best < 0 || ov_path_score(p) < ov_path_score(&ps->p[best]))
+        if (best < 0 || near_score(p) < near_score(&ps->p[best]))
             best = i;
     }
     if (!act || best == ps->active)
         return best;
     if (best < 0)
         return ps->active;
-    if (doubted)
+    if (doubted || (ps->p[best].near && !act->near))
         return best;
     /* Both are good: do not flap. */
-    if (ov_path_score(&ps->p[best]) + OV_MS >= ov_path_score(act) * 85 / 100) {
+    if (near_score(&ps->p[best]) + OV_MS >= near_score(act) * 85 / 100) {
         ps->p[best].better = 0;
         return ps->active;
     }

@@ -40,6 +40,7 @@ struct ov_path {
     enum ov_path_state state;
     uint16_t socket;
     uint8_t kind; /* enum ov_candidate_kind */
+    bool near;    /* proven, and on a LAN that we are on */
     uint8_t tries;
     struct ov_endpoint remote;
     ov_time last_rx;    /* authenticated, from this very endpoint */
@@ -104,11 +105,11 @@ void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time n
  * IPv6). */
 ov_time ov_path_score(const struct ov_path *p);
 /* The direct path to use: index or OV_PATH_RELAY. Sticks to the active one unless another is
- * clearly better three times in a row; but when the active one is in doubt, any that was proven
- * since it was last heard wins. */
+ * clearly better three times in a row, or near and not slower; but when the active one is in doubt,
+ * any that was proven since it was last heard wins. */
 int ov_paths_choose(struct ov_paths *ps, bool doubted);
 
-/* Is this address private to a site (RFC 1918, RFC 4193, link-local)? */
-bool ov_ip_is_private(const struct ov_ip *ip);
+/* Is one of the good paths near? */
+bool ov_paths_has_near(const struct ov_paths *ps);
 
 #endif

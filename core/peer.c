@@ -16,6 +16,7 @@
 #define ASK_BURST        3
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
 #define RESTORE_CALLS    16
+#define SEEK_GAP         (5 * OV_SEC)
 
 #define AT(member) offsetof(struct ov_peer, member)
 _Static_assert(AT(id.addr) / OV_LINE + 2 == (AT(s.next) + sizeof(void *) - 1) / OV_LINE + 1,
@@ -236,13 +237,23 @@ bool ov_peer_ensure_paths(struct ov_peer *p)
 /* {u8 version=1, identity 72, u64 wall ms last heard of, endpoint or none} */
 #define PERSIST_MAX (1 + OV_IDENTITY_LEN + 8 + 1 + 16 + 2)
 
+/* Where it may be found another day: the chosen path, or another good one when that is of a zone,
+ * whose number means nothing by then. */
+static struct ov_endpoint last_good(const struct ov_peer *p)
+{
+    const struct ov_path *q =
+        p->paths && p->paths->active >= 0 ? &p->paths->p[p->paths->active] : NULL;
+    for (int i = 0; q && q->remote.scope && i < OV_PATHS_MAX; i++)
+        if (p->paths->p[i].state == OV_PATH_VALID && !p->paths->p[i].remote.scope)
+            q = &p->paths->p[i];
+    return q && !q->remote.scope ? q->remote : (struct ov_endpoint){0};
+}
+
 void ov_peer_persist(struct ov_peer *p)
 {
     uint8_t buf[PERSIST_MAX], id[OV_IDENTITY_LEN];
     struct ov_writer w;
-    struct ov_endpoint ep = {0};
-    if (p->paths && p->paths->active >= 0)
-        ep = p->paths->p[p->paths->active].remote;
+    struct ov_endpoint ep = last_good(p);
     ov_identity_encode(&p->id, id);
     ov_writer_init(&w, buf, sizeof buf);
     ov_writer_u8(&w, 1);
@@ -340,8 +351,30 @@ void ov_peer_connect(struct ov_peer *p)
         ov_peer_rehandshake(p);
 }
 
+void ov_peer_try(struct ov_peer *p)
+{
+    if (p->hs_wanted) {
+        p->hs_next = p->e->now;
+        ov_peer_wake(p, p->e->now);
+        return;
+    }
+    ov_peer_rehandshake(p);
+    p->hs_brief = true;
+}
+
+void ov_peer_seek(struct ov_peer *p)
+{
+    struct ov_engine *e = p->e;
+    if (p->sought && e->now - p->sought < SEEK_GAP)
+        return;
+    p->sought = e->now;
+    if (e->ops->seek)
+        e->ops->seek(e->ops_arg, p);
+}
+
 void ov_peer_rehandshake(struct ov_peer *p)
 {
+    p->hs_brief = false;
     if (p->hs_wanted)
         return;
     p->hs_wanted = true;

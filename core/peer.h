@@ -76,7 +76,7 @@ struct ov_peer {
     struct ov_via respond_via; /* where our unconfirmed RESPONSE went */
     uint16_t respond_boot;
 
-    bool hs_wanted;
+    bool hs_wanted, hs_brief; /* brief: not worth much patience */
     unsigned hs_tries;
     ov_time hs_since, hs_next;
 
@@ -94,6 +94,8 @@ struct ov_peer {
     struct ov_bucket control;     /* requests of it that cost us something */
     struct ov_bucket reflections; /* REFLECTs of it */
     struct ov_bucket asks;        /* questions of ours for its certificate */
+    ov_time lan_tried;           /* last, because a beacon said where it is; 0: never */
+    ov_time sought;              /* last told the ranks above; 0: not since it was direct */
     struct ov_endpoint seen;      /* how it sees us (roots) */
     uint16_t reflect_port;        /* its other port (roots); 0: none known */
 };
@@ -148,6 +150,10 @@ void ov_peer_drop_queue(struct ov_peer *p);
 bool ov_peer_up(const struct ov_peer *p); /* a key to send under */
 void ov_peer_connect(struct ov_peer *p);  /* start a handshake if there is no session */
 void ov_peer_rehandshake(struct ov_peer *p);
+/* Call where it may be, at once, but not for long. */
+void ov_peer_try(struct ov_peer *p);
+/* We want to reach it and have no direct way: say so to the ranks above, every few seconds. */
+void ov_peer_seek(struct ov_peer *p);
 /* The way of path index i (or OV_PATH_RELAY). False: there is none now. */
 bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out);
 bool ov_peer_route(struct ov_peer *p, struct ov_via *out);

@@ -163,8 +163,10 @@ static int seal_message(struct ov_peer *p, const struct way *w, const uint8_t *m
 static void went(struct ov_peer *p, const struct way *w, unsigned flags)
 {
     note_sent(p, flags);
-    if (flags & OV_SEND_FRAME && w->via.relay)
+    if (flags & OV_SEND_FRAME && w->via.relay) {
         ov_punch_kick(p);
+        ov_peer_seek(p);
+    }
 }
 
 int ov_peer_send(struct ov_peer *p, const uint8_t *msg, size_t len, unsigned flags)

@@ -10,6 +10,7 @@
 #define HS_MAX      (5 * OV_SEC)
 #define HS_MAX_KEPT (15 * OV_SEC)
 #define HS_GIVE_UP  (90 * OV_SEC)
+#define HS_BRIEF    (3 * OV_SEC)
 #define DOUBT_PROBE (250 * OV_MS)
 #define ROAM_WAIT   (500 * OV_MS)
 #define DOUBT_LIMIT                                                                                \
@@ -62,7 +63,7 @@ void ov_peer_choose(struct ov_peer *p)
         suspect(p, old);
     ps->active = best;
     ps->since = p->e->now;
-    p->unanswered = 0;
+    p->unanswered = p->sought = 0;
     p->keepalive_next = p->e->now;
     ov_peer_wake(p, p->e->now);
     if (best >= 0 && !p->keep)
@@ -120,6 +121,7 @@ void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
     if (i != p->paths->active && path->state == OV_PATH_TRYING && path->kind == OV_CANDIDATE_SEEN)
         roamed(p);
     path->state = OV_PATH_VALID;
+    path->near = ov_engine_is_near(p->e, &path->remote.ip);
     path->last_ok = path->last_rx = p->e->now;
     path->next_probe = OV_NEVER;
     if (rtt)
@@ -233,6 +235,8 @@ static void initiate(struct ov_peer *p)
             send_initiation(p, &via, msg);
     }
     initiate_relayed(p, msg);
+    if (p->paths->active < 0 && !p->keep && !p->hs_brief)
+        ov_peer_seek(p);
     ov_wipe(msg, sizeof msg);
 }
 
@@ -241,7 +245,7 @@ static void service_handshake(struct ov_peer *p, ov_time *next)
     ov_time now = p->e->now;
     if (!p->hs_wanted)
         return;
-    if (!p->keep && now - p->hs_since >= HS_GIVE_UP) {
+    if (!p->keep && now - p->hs_since >= (p->hs_brief ? HS_BRIEF : HS_GIVE_UP)) {
         p->hs_wanted = false;
         ov_peer_drop_queue(p);
         return;

@@ -49,6 +49,7 @@ struct ov_node_stats {
     uint64_t rx_frames, rx_frame_bytes, tx_frames, tx_frame_bytes; /* from the TAP, to the TAP */
     uint64_t relayed_datagrams, relayed_bytes;                     /* through us as a root */
     uint64_t handshakes, conflicts;
+    uint64_t lan_sent, lan_heard, lan_known, lan_tries; /* beacons; known: of our networks */
     size_t peers, sessions;
 };
 

@@ -277,6 +277,15 @@ static void format_ip6(const uint8_t b[16], char out[OV_IP_TEXT])
     }
 }
 
+bool ov_ip_is_private(const struct ov_ip *ip)
+{
+    const uint8_t *b = ip->b;
+    if (ip->family == 4)
+        return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+               (b[0] == 169 && b[1] == 254);
+    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+}
+
 const char *ov_ip_format(const struct ov_ip *ip, char out[OV_IP_TEXT])
 {
     if (ip->family == 4)

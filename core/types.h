@@ -80,6 +80,8 @@ bool ov_mac_is_multicast(const struct ov_mac *m); /* also true for broadcast */
 bool ov_mac_is_broadcast(const struct ov_mac *m);
 
 bool ov_ip_equal(const struct ov_ip *a, const struct ov_ip *b);
+/* Is this address private to a site (RFC 1918, RFC 4193, link-local)? */
+bool ov_ip_is_private(const struct ov_ip *ip);
 const char *ov_ip_format(const struct ov_ip *ip, char out[OV_IP_TEXT]);
 OV_CHECK int ov_ip_parse(const char *text, struct ov_ip *out);
 

@@ -326,6 +326,7 @@ struct ov_lookup_key {
     struct ov_mac group;
     ov_addr member;
 };
+bool ov_lookup_key_equal(const struct ov_lookup_key *a, const struct ov_lookup_key *b);
 struct ov_msg_lookup {
     ov_netid netid;
     struct ov_lookup_key key;

@@ -228,6 +228,20 @@ static bool key_valid(const struct ov_lookup_key *k)
     }
 }
 
+bool ov_lookup_key_equal(const struct ov_lookup_key *a, const struct ov_lookup_key *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case OV_LOOKUP_IP:
+        return ov_ip_equal(&a->ip, &b->ip);
+    case OV_LOOKUP_GROUP:
+        return memcmp(&a->group, &b->group, sizeof a->group) == 0;
+    default:
+        return a->member == b->member;
+    }
+}
+
 static void write_key(struct ov_writer *w, const struct ov_lookup_key *k)
 {
     ov_writer_u8(w, k->kind);

@@ -308,6 +308,29 @@ static void test_create(void **state)
     assert_string_equal(w->why, "no network \"drom\" on this controller");
 }
 
+/* Members share a secret of their network that lives as long as the controller's identity. */
+static void test_lan_key(void **state)
+{
+    struct world *w = *state;
+    char inv[OV_INVITE_TEXT];
+    invite(w, 0, inv);
+    struct answer a = ask(w, 1, "one", inv), b;
+    assert_int_equal(a.status, OV_NET_OK);
+    assert_true(a.config.flags & OV_NET_LAN_KEY);
+    restart(w);
+    invite(w, 0, inv);
+    b = ask(w, 2, "two", inv);
+    assert_memory_equal(&a.config.lan_key, &b.config.lan_key, sizeof a.config.lan_key);
+    struct ov_net_record first = w->net;
+    ok(w, ov_controller_net_create(w->c, "other", &w->net, w->now, w->why));
+    struct ov_host host = {.name = "vpn.example.org", .port = 4793};
+    ok(w, ov_controller_invite(w->c, "other", "", 0, &host, 1, w->now, inv, w->why));
+    b = ask(w, 1, "one", inv);
+    assert_int_equal(b.status, OV_NET_OK);
+    assert_memory_not_equal(&a.config.lan_key, &b.config.lan_key, sizeof a.config.lan_key);
+    w->net = first;
+}
+
 /* All 256 pools of 10.147 are given once each, then the next block's. */
 static void test_create_pools_differ(void **state)
 {
@@ -981,6 +1004,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         TEST(test_create),
+        TEST(test_lan_key),
         TEST(test_create_pools_differ),
         TEST(test_authorize),
         TEST(test_invite),

@@ -230,6 +230,30 @@ static void test_config_round_trip(void **state)
     assert_memory_equal(again, blob, (size_t)len);
 }
 
+/* The members' secret is there or not, as the flag says. */
+static void test_config_lan_key(void **state)
+{
+    struct ov_net_config c = some_config(), got;
+    uint8_t blob[OV_CONFIG_MAX], with[OV_CONFIG_MAX];
+    int len = ov_net_config_issue(&c, &controller, blob);
+
+    (void)state;
+    memset(c.lan_key.b, 0xa5, sizeof(c.lan_key.b));
+    assert_int_equal(ov_net_config_issue(&c, &controller, with), len); /* no flag, no key */
+    assert_memory_equal(with, blob, (size_t)len);
+    c.flags |= OV_NET_LAN_KEY;
+    assert_int_equal(ov_net_config_issue(&c, &controller, with), len + 32);
+    assert_memory_equal(with + len - 64, c.lan_key.b, 32); /* last before the signature */
+    assert_int_equal(ov_net_config_verify(with, (size_t)len + 32, &controller.pub, &got), 0);
+    assert_memory_equal(got.lan_key.b, c.lan_key.b, 32);
+    assert_int_equal(ov_net_config_verify(blob, (size_t)len, &controller.pub, &got), 0);
+    assert_true(got.lan_key.b[0] == 0 && !(got.flags & OV_NET_LAN_KEY));
+    /* the flag without the key */
+    blob[1 + 8 + 8 + 8 + 1 + 4 + 1] |= OV_NET_LAN_KEY;
+    resign(blob, (size_t)len, "ovpn network v1");
+    assert_int_equal(ov_net_config_verify(blob, (size_t)len, &controller.pub, &got), OV_ETRUNC);
+}
+
 /* The largest one fits. */
 static void test_config_full(void **state)
 {
@@ -238,6 +262,7 @@ static void test_config_full(void **state)
     int len;
 
     (void)state;
+    c.flags |= OV_NET_LAN_KEY;
     memset(c.name, 'n', sizeof(c.name) - 1);
     memset(c.dns_domain, 'd', sizeof(c.dns_domain) - 1);
     c.nroutes = OV_NET_ROUTES_MAX;
@@ -425,12 +450,13 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cert_round_trip),      cmocka_unit_test(test_cert_flipped_bits),
-        cmocka_unit_test(test_cert_wrong_key),       cmocka_unit_test(test_cert_bad_shapes),
-        cmocka_unit_test(test_cert_agreement),       cmocka_unit_test(test_config_round_trip),
-        cmocka_unit_test(test_config_full),          cmocka_unit_test(test_config_flipped_bits),
-        cmocka_unit_test(test_config_ranges),        cmocka_unit_test(test_revocation),
-        cmocka_unit_test(test_domains_are_separate), cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_cert_round_trip),     cmocka_unit_test(test_cert_flipped_bits),
+        cmocka_unit_test(test_cert_wrong_key),      cmocka_unit_test(test_cert_bad_shapes),
+        cmocka_unit_test(test_cert_agreement),      cmocka_unit_test(test_config_round_trip),
+        cmocka_unit_test(test_config_lan_key),      cmocka_unit_test(test_config_full),
+        cmocka_unit_test(test_config_flipped_bits), cmocka_unit_test(test_config_ranges),
+        cmocka_unit_test(test_revocation),          cmocka_unit_test(test_domains_are_separate),
+        cmocka_unit_test(test_random_bytes),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
