@@ -1,5 +1,7 @@
 #include "directory.h"
 
+#include "volunteer.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -440,11 +442,10 @@ void ov_directory_announce(struct ov_network *net)
 {
     struct ov_engine *e = net->o->e;
     struct ov_msg_announce a = {.controller = net->controller,
-                                .cert = {net->cert_blob, net->cert_len},
-                                .ngroups = (uint8_t)net->ngroups};
+                                .cert = {net->cert_blob, net->cert_len}};
     uint8_t buf[1024 + OV_CERT_MAX];
     struct ov_writer w;
-    memcpy(a.groups, net->groups, net->ngroups * sizeof a.groups[0]);
+    a.ngroups = (uint8_t)ov_volunteer_groups(net, a.groups);
     if (net->o->directory)
         ov_directory_announced(net->o->directory, NULL, &a);
     ov_writer_init(&w, buf, sizeof buf);

@@ -33,6 +33,10 @@ struct ov_engine_ops {
     void (*forgotten)(void *arg, struct ov_peer *p);
     /* WHOIS answered: a proven identity. */
     void (*located)(void *arg, const struct ov_identity *id);
+    /* Frames to `p` still go by relay: perhaps a member near both relays. May be NULL. */
+    void (*relayed)(void *arg, struct ov_peer *p);
+    /* May `from` have us relay to `to`, which is no root's business? NULL: nobody may. */
+    bool (*may_relay)(void *arg, struct ov_peer *from, struct ov_peer *to);
     /* An IAM arrived: not proven yet. */
     void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket,
                 const struct ov_endpoint *from);
@@ -86,6 +90,7 @@ struct ov_engine {
 
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;
+    bool volunteer; /* relays for members of its networks, without being a root */
     struct ov_map peers;       /* address -> struct ov_peer */
     struct ov_map by_key;      /* first 16 bytes of the X25519 key -> struct ov_peer */
     struct ov_indices indices; /* of keypairs and handshakes */

@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include "hop.h"
 #include "punch.h"
 #include "reflect.h"
 #include "relay.h"
@@ -42,14 +43,16 @@ static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t le
 
 /* ---- handshake ---- */
 
-/* Whose share of our time a handshake takes: an IP, or a relayed node in a prefix of its own. */
+/* Whose share of our time a handshake takes: an IP, or a relayed node in a prefix of its own. A
+ * member that relays is not trusted to tell the truth about who that is. */
 static struct ov_ip source_ip(const struct arrival *a)
 {
     struct ov_ip ip = {.family = 6, .b = {0xfc}};
     if (!a->via.relay)
         return a->via.ep.ip;
+    ov_addr from = a->via.relay->relay ? a->relayed_from : a->via.relay->id.addr;
     for (int i = 0; i < 5; i++)
-        ip.b[1 + i] = (uint8_t)(a->relayed_from >> (32 - 8 * i));
+        ip.b[1 + i] = (uint8_t)(from >> (32 - 8 * i));
     return ip;
 }
 
@@ -231,7 +234,7 @@ static void on_probe(struct arrival *a, struct ov_peer *p, const uint8_t *m, siz
 
 static struct ov_path_quality *probed_quality(struct ov_peer *p, const struct ov_probe *probe)
 {
-    return probe->path < 0 ? &p->paths->relay : &p->paths->p[probe->path].q;
+    return probe->path < 0 ? ov_hop_quality(p, probe->path) : &p->paths->p[probe->path].q;
 }
 
 static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
@@ -246,11 +249,13 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     if (!p->paths || !ov_probe_take(p->paths, ok.txid, &probe))
         return; /* answered twice, or given up: nothing wrong */
     ov_time rtt = e->now - probe.sent;
-    if (probe.mtu) {
-        ov_quality_mtu_answered(probed_quality(p, &probe), probe.size, e->now);
+    struct ov_path_quality *q = probed_quality(p, &probe);
+    if (probe.mtu && q) {
+        ov_quality_mtu_answered(q, probe.size, e->now);
         ov_peer_wake(p, e->now);
-    } else if (probe.path == OV_PATH_RELAY) {
-        ov_quality_answered(&p->paths->relay, rtt);
+    } else if (probe.path < 0 && q) {
+        ov_quality_answered(q, rtt);
+        ov_hop_answered(p, probe.path);
     } else if (probe.path >= 0) {
         ov_peer_path_proven(p, probe.path, rtt);
         p->paths->p[probe.path].last_rx = e->now;
@@ -271,7 +276,7 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
                                           .addr = p->id.addr,
                                           .id = probe.user_id,
                                           .rtt = rtt ? rtt : 1,
-                                          .relayed = probe.path == OV_PATH_RELAY});
+                                          .relayed = a->via.relay != NULL});
 }
 
 static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole);
@@ -408,8 +413,7 @@ static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
         return;
     if (a->via.relay) {
         p->relay_via = a->via.relay->id.addr;
-        if (p->paths->active < 0)
-            p->unanswered = 0;
+        ov_hop_heard(p, a->via.relay);
         return;
     }
     if (p->relay && a->via.socket != OV_SOCKET_LINK)
@@ -507,7 +511,7 @@ static void on_relay(struct arrival *a)
         ov_relay_forward(e, p, &r, a->d, a->len);
         return;
     }
-    if (!p->relay) {
+    if (!p->relay && !p->volunteer) {
         ov_drop(e, OV_DROP_UNEXPECTED);
         return;
     }

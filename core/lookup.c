@@ -5,6 +5,7 @@
 #include "member.h"
 #include "multicast.h"
 #include "switch.h"
+#include "volunteer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,11 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
     struct ov_member *member = NULL;
     if (!ov_network_ready(net))
         return;
+    if (m->key.kind == OV_LOOKUP_GROUP &&
+        memcmp(&m->key.group, &OV_VOLUNTEERS, sizeof OV_VOLUNTEERS) == 0) {
+        ov_volunteer_found(net, m);
+        return;
+    }
     if (m->key.kind == OV_LOOKUP_GROUP) {
         ov_multicast_found(net, from, m);
         return;

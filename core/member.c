@@ -3,6 +3,7 @@
 #include "directory.h"
 #include "lookup.h"
 #include "multicast.h"
+#include "volunteer.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -112,6 +113,9 @@ static void unindex(struct ov_network *net, struct ov_member *m)
 
 static void free_member(struct ov_network *net, struct ov_member *m)
 {
+    struct ov_peer *p = ov_peer_find(net->o->e, m->cert.member.addr);
+    if (p)
+        p->volunteer = false; /* until it says so in another network */
     unindex(net, m);
     unbind(m);
     free(m->groups);
@@ -229,14 +233,13 @@ void ov_member_hello(struct ov_network *net, struct ov_peer *p, bool want_reply)
 {
     struct ov_msg_net_hello h = {.netid = net->id,
                                  .flags = want_reply ? OV_HELLO_WANT_REPLY : 0,
-                                 .cert = {net->cert_blob, net->cert_len},
-                                 .ngroups = (uint8_t)net->ngroups};
+                                 .cert = {net->cert_blob, net->cert_len}};
     uint8_t buf[1024 + OV_CERT_MAX];
     struct ov_writer w;
     struct ov_member *m = ov_member_find(net, p->id.addr);
     if (!ov_network_ready(net))
         return;
-    memcpy(h.groups, net->groups, net->ngroups * sizeof h.groups[0]);
+    h.ngroups = (uint8_t)ov_volunteer_groups(net, h.groups);
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_net_hello_encode(&w, &h);
     if (!w.failed && ov_peer_send(p, buf, w.len, want_reply ? 0 : OV_SEND_QUIET) == OV_OK && m)
@@ -277,6 +280,7 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
         return;
     }
     take_groups(m, h);
+    ov_volunteer_look(net->o, p);
     if (!p->remember && ov_member_valid(net, m) && ov_peer_prove(p)) {
         p->remember = true;
         ov_peer_persist(p);

@@ -73,6 +73,14 @@ struct ov_learned {
     ov_time seen;
 };
 
+/* Members that relay, as a directory named them. */
+struct ov_volunteers {
+    ov_time asked; /* 0: never */
+    unsigned tries;
+    size_t n;
+    ov_addr member[OV_FOUND_MAX];
+};
+
 struct ov_overlay;
 
 struct ov_network {
@@ -109,6 +117,7 @@ struct ov_network {
     struct ov_lookup lookups[OV_LOOKUPS_MAX];
     struct ov_group group[OV_GROUP_CACHE];
     struct ov_bucket multicast;
+    struct ov_volunteers volunteers;
 
     struct ov_timer timer;
     ov_time request_next, announce_next;

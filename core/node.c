@@ -9,6 +9,7 @@
 #include "punch.h"
 #include "reflect.h"
 #include "switch.h"
+#include "volunteer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -322,12 +323,26 @@ static void on_seek(void *arg, struct ov_peer *p)
     }
 }
 
+static void on_relayed(void *arg, struct ov_peer *p)
+{
+    struct ov_node *n = arg;
+    ov_volunteer_seek(&n->o, p);
+}
+
+static bool on_may_relay(void *arg, struct ov_peer *from, struct ov_peer *to)
+{
+    struct ov_node *n = arg;
+    return ov_volunteer_may(&n->o, from, to);
+}
+
 static const struct ov_engine_ops ops = {.message = on_message,
                                          .session = on_session,
                                          .forgotten = on_forgotten,
                                          .located = on_located,
                                          .iam = on_iam,
-                                         .seek = on_seek};
+                                         .seek = on_seek,
+                                         .relayed = on_relayed,
+                                         .may_relay = on_may_relay};
 
 static void on_roots_changed(void *arg)
 {
@@ -354,6 +369,7 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
     n->e.ops = &ops;
     n->e.ops_arg = n;
     n->e.relay_rate = cfg->relay_rate;
+    n->e.volunteer = cfg->volunteer;
     if (cfg->no_aes)
         n->e.aeads = 1 << OV_AEAD_CHACHA20POLY1305;
     n->o = (struct ov_overlay){.e = &n->e,

@@ -38,7 +38,9 @@ struct ov_node_config {
     struct ov_log log;
     size_t out_bytes;    /* output buffer; 0: 2 MiB */
     size_t max_peers;    /* 0: 16384 */
-    uint64_t relay_rate; /* bytes a second each source may relay through this root; 0: 12.5 MB */
+    bool volunteer;      /* relay for the members of our networks, root or not */
+    uint64_t relay_rate; /* bytes a second each source may relay through us; 0: 12.5 MB as a root,
+                            2.5 MB for members */
     bool no_aes;         /* never offer AES-256-GCM (tests, benchmarks) */
 };
 
@@ -184,7 +186,8 @@ struct ov_peer_info {
     enum ov_aead aead;
     enum ov_peer_path path;
     struct ov_endpoint remote; /* DIRECT: the peer's; RELAY: none */
-    ov_addr via;               /* RELAY: the root's address */
+    ov_addr via;               /* RELAY: the address of the root, */
+    bool via_member;           /* or of a member that relays */
     ov_time since;             /* when this path was chosen */
     ov_time last_rx, last_tx;  /* authenticated */
     ov_time rtt, jitter;       /* 0: not measured */

@@ -79,6 +79,7 @@ static void fill_path(struct ov_peer *p, struct ov_peer_info *out)
         const struct ov_peer *r = ov_peer_relay_for(p);
         out->path = r ? OV_PEER_RELAY : OV_PEER_NONE;
         out->via = r ? r->id.addr : 0;
+        out->via_member = r && !r->relay;
     }
     out->since = p->paths->since;
     out->rtt = q->srtt;

@@ -54,7 +54,7 @@ struct ov_path {
 
 struct ov_probe {
     uint64_t txid; /* 0: free */
-    int path;      /* index, OV_PATH_RELAY, or OV_PATH_NONE: that path is gone */
+    int path;      /* index, OV_PATH_RELAY, OV_PATH_HOP, or OV_PATH_NONE: that path is gone */
     ov_time sent;
     uint16_t size;    /* UDP payload bytes it was sent with */
     bool mtu;         /* its loss says nothing but that it was too large */
@@ -64,7 +64,7 @@ struct ov_probe {
 struct ov_paths {
     int active; /* index, or OV_PATH_RELAY when no direct path is good */
     struct ov_path p[OV_PATHS_MAX];
-    struct ov_path_quality relay; /* the relayed way */
+    struct ov_path_quality relay; /* the relayed way in use */
     ov_time since;                /* when `active` was chosen */
     struct ov_probe probes[OV_PROBES_MAX];
 };

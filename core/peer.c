@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include "hop.h"
 #include "punch.h"
 
 #include <stddef.h>
@@ -190,6 +191,7 @@ void ov_peer_forget(struct ov_peer *p)
         ov_fragments_free(p->fragments, &e->reassembly_bytes);
     free(p->fragments);
     free(p->punch);
+    free(p->hops);
     free(p->paths);
     e->ops->forgotten(e->ops_arg, p);
     ov_wipe(p, sizeof *p);
@@ -307,22 +309,6 @@ bool ov_peer_online(const struct ov_peer *p)
     return ov_peer_up(p) && p->paths && p->paths->active >= 0 && ov_peer_heard(p);
 }
 
-/* The root the peer was last heard through, else the nearest that is there. */
-struct ov_peer *ov_peer_relay_for(struct ov_peer *p)
-{
-    struct ov_peer *best = NULL;
-    for (struct ov_peer *r = p->e->keep; r; r = r->keep_next) {
-        if (!r->relay || r == p || !ov_peer_online(r))
-            continue;
-        if (r->id.addr == p->relay_via)
-            return r;
-        if (!best || ov_path_score(&r->paths->p[r->paths->active]) <
-                         ov_path_score(&best->paths->p[best->paths->active]))
-            best = r;
-    }
-    return best;
-}
-
 bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out)
 {
     if (path >= 0) {
@@ -330,6 +316,8 @@ bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out)
         *out = (struct ov_via){.socket = q->socket, .local = q->local, .ep = q->remote};
         return q->state != OV_PATH_FREE;
     }
+    if (path != OV_PATH_RELAY)
+        return ov_hop_via(p, path, out);
     *out = (struct ov_via){.relay = ov_peer_relay_for(p)};
     return out->relay != NULL;
 }

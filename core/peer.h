@@ -29,6 +29,7 @@
 #define OV_UNHEARD        (3 * OV_SEC)
 #define OV_HINTS_MAX      4
 
+struct ov_hops;
 struct ov_punch;
 
 struct ov_queued {
@@ -65,6 +66,7 @@ struct ov_peer {
 
     uint8_t caps;
     bool relay;        /* we use it as a relay: one of our roots that offers it */
+    bool volunteer;    /* a member that relays for the members of a network of ours */
     bool chosen;       /* a root that the user named, so one of all our networks */
     unsigned keep;     /* how many want the connection kept */
     bool remember;     /* worth persisting */
@@ -88,6 +90,7 @@ struct ov_peer {
     struct ov_fragments *fragments;
     uint16_t next_fragment;
     struct ov_punch *punch;
+    struct ov_hops *hops; /* relays to it; NULL: no frames were relayed yet */
     struct ov_bucket relay_bucket; /* what it may relay through us */
     bool relay_bucket_ready;
     struct ov_bucket challenges;  /* endpoints it turned up at that we may probe */
@@ -143,7 +146,7 @@ int ov_peer_send_segments(struct ov_peer *p, ov_netid net, struct ov_segments *s
 /* Send under the current key by a certain way; never queued, never fragmented. */
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,
                      size_t len);
-/* Measure a path (index or OV_PATH_RELAY); `size` pads the datagram to so many bytes. False: it
+/* Measure a path (index, OV_PATH_RELAY or OV_PATH_HOP); `size` pads the datagram to so many bytes. False: it
  * did not leave. */
 bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
 void ov_peer_drop_queue(struct ov_peer *p);
@@ -154,10 +157,10 @@ void ov_peer_rehandshake(struct ov_peer *p);
 void ov_peer_try(struct ov_peer *p);
 /* We want to reach it and have no direct way: say so to the ranks above, every few seconds. */
 void ov_peer_seek(struct ov_peer *p);
-/* The way of path index i (or OV_PATH_RELAY). False: there is none now. */
+/* The way of path index i (or OV_PATH_RELAY, OV_PATH_HOP). False: there is none now. */
 bool ov_peer_via(struct ov_peer *p, int path, struct ov_via *out);
 bool ov_peer_route(struct ov_peer *p, struct ov_via *out);
-/* A root that can relay to `p` now, or NULL. */
+/* What relays to `p` now, a root or a member; NULL: nothing does. See hop.h. */
 struct ov_peer *ov_peer_relay_for(struct ov_peer *p);
 /* Not silent for so long that it is doubtful. */
 bool ov_peer_heard(const struct ov_peer *p);

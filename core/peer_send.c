@@ -1,6 +1,7 @@
 /* Sending to a peer: choosing the way, sealing, fragmenting, queueing, probing. */
 #include "peer.h"
 
+#include "hop.h"
 #include "punch.h"
 #include "relay.h"
 
@@ -53,7 +54,7 @@ static void note_sent(struct ov_peer *p, unsigned flags)
     if (flags & OV_SEND_QUIET)
         return;
     if (!p->unanswered || !p->unheard)
-        ov_peer_wake(p, now + OV_PATH_DOUBT);
+        ov_peer_wake(p, now + (p->hops && p->paths->active < 0 ? ov_hop_doubt(p) : OV_PATH_DOUBT));
     if (!p->unanswered)
         p->unanswered = now;
     if (!p->unheard)
@@ -71,10 +72,10 @@ static bool needs_cover(const struct ov_peer *p)
            now - path->last_rx >= OV_PATH_TRUST;
 }
 
-static void copy_to_relay(struct ov_peer *p, const uint8_t *sealed, size_t len)
+static void copy_to(struct ov_peer *p, struct ov_peer *relay, const uint8_t *sealed, size_t len)
 {
-    struct ov_via via = {.relay = ov_peer_relay_for(p)};
-    if (!via.relay)
+    struct ov_via via = {.relay = relay};
+    if (!relay)
         return;
     uint8_t *out = ov_relay_reserve(p->e, &via, 0, p->id.addr, len);
     if (out)
@@ -94,8 +95,10 @@ static int seal_one(struct ov_peer *p, struct ov_keypair *kp, const struct ov_vi
     p->tx_bytes += dlen;
     if (dlen + ov_via_overhead(via) > OV_PATH_MTU_MIN)
         p->last_large = p->e->now;
-    if (!via->relay && needs_cover(p))
-        copy_to_relay(p, out, dlen);
+    if (via->relay)
+        copy_to(p, ov_hop_second(p, via->relay), out, dlen);
+    else if (needs_cover(p))
+        copy_to(p, ov_peer_relay_for(p), out, dlen);
     return OV_OK;
 }
 
@@ -283,7 +286,7 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     p->unheard = 0;
     if (fresh) {
         p->unanswered = 0;
-        ov_quality_init(&p->paths->relay);
+        ov_hop_restart(p);
     }
     /* Both directions of a finished handshake prove the way it took. */
     if (via->relay) {

@@ -1,6 +1,7 @@
 /* What time does to a peer: handshakes, doubt, probes, keepalives, forgetting. */
 #include "peer.h"
 
+#include "hop.h"
 #include "punch.h"
 #include "relay.h"
 
@@ -41,14 +42,16 @@ static void suspect(struct ov_peer *p, int i)
 
 void ov_peer_tell(struct ov_peer *p)
 {
-    char a[OV_ADDR_TEXT], ep[OV_ENDPOINT_TEXT];
+    char a[OV_ADDR_TEXT], via[OV_ADDR_TEXT], ep[OV_ENDPOINT_TEXT];
+    const struct ov_peer *r = p->paths->active < 0 ? ov_peer_relay_for(p) : NULL;
     /* For a root its clients' paths are not worth a line each. */
     enum ov_log_level level = p->e->caps & OV_CAP_ROOT ? OV_LOG_DEBUG : OV_LOG_INFO;
     if (p->paths->active >= 0)
         ov_log(&p->e->log, level, "peer %s: DIRECT, %s", ov_addr_format(p->id.addr, a),
                ov_endpoint_format(&p->paths->p[p->paths->active].remote, ep));
     else
-        ov_log(&p->e->log, level, "peer %s: RELAY", ov_addr_format(p->id.addr, a));
+        ov_log(&p->e->log, level, "peer %s: RELAY%s%s", ov_addr_format(p->id.addr, a),
+               r ? ", by " : "", r ? ov_addr_format(r->id.addr, via) : "");
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
@@ -325,11 +328,12 @@ static void service_lost(struct ov_peer *p, ov_time *next)
 {
     struct ov_probe probe;
     while (ov_probe_lost(p->paths, p->e->now, &probe)) {
-        struct ov_path_quality *q = probe.path < 0 ? &p->paths->relay : &p->paths->p[probe.path].q;
+        struct ov_path_quality *q =
+            probe.path < 0 ? ov_hop_quality(p, probe.path) : &p->paths->p[probe.path].q;
         if (probe.user_id)
             ov_emit(p->e, &(struct ov_out_event){
                               .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
-        if (probe.path == OV_PATH_NONE)
+        if (!q)
             continue;
         if (!probe.mtu)
             ov_quality_lost(q);
@@ -484,6 +488,7 @@ void ov_peer_service(void *peer, ov_time now)
             service_trying(p, &next);
             service_mtu(p, &next);
             sooner(&next, ov_punch_service(p));
+            sooner(&next, ov_hop_service(p));
         }
         service_doubt(p, &next);
         service_lost(p, &next);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define RELAY_RATE_DEFAULT 12500000ull
+#define RELAY_RATE_ROOT   12500000ull /* bytes a second of each source, unless set */
+#define RELAY_RATE_MEMBER 2500000ull
 
 static void count_tx(struct ov_engine *e, size_t len)
 {
@@ -39,7 +40,9 @@ uint8_t *ov_relay_reserve(struct ov_engine *e, const struct ov_via *via, uint8_t
     if (!kp)
         return out;
     ov_keypair_relay_header(kp, dest, false, out);
-    /* What goes through a root should be answered by it some day. */
+    if (via->relay->volunteer)
+        via->relay->last_frame = e->now; /* in use: it is kept alive like one that gets frames */
+    /* What goes through a relay should be answered by it some day. */
     if (!via->relay->unheard) {
         via->relay->unheard = e->now;
         ov_peer_wake(via->relay, e->now + OV_PATH_DOUBT);
@@ -51,16 +54,21 @@ void ov_relay_forward(struct ov_engine *e, struct ov_peer *from, const struct ov
                       const uint8_t *datagram, size_t len)
 {
     struct ov_via via;
-    if (!(e->caps & OV_CAP_ROOT)) {
+    if (!(e->caps & OV_CAP_ROOT) && !e->volunteer) {
         ov_drop(e, OV_DROP_RELAY_REFUSED);
         return;
     }
     if (!from->relay_bucket_ready) {
-        uint64_t rate = e->relay_rate ? e->relay_rate : RELAY_RATE_DEFAULT;
+        uint64_t usual = e->caps & OV_CAP_ROOT ? RELAY_RATE_ROOT : RELAY_RATE_MEMBER;
+        uint64_t rate = e->relay_rate ? e->relay_rate : usual;
         ov_bucket_init(&from->relay_bucket, rate, rate / 4, e->now);
         from->relay_bucket_ready = true;
     }
     struct ov_peer *to = ov_peer_find(e, r->addr);
+    if (to && !(e->caps & OV_CAP_ROOT) && !e->ops->may_relay(e->ops_arg, from, to)) {
+        ov_drop(e, OV_DROP_RELAY_REFUSED);
+        return;
+    }
     struct ov_keypair *kp = to && to != from ? hop(to, &via) : NULL;
     if (!kp) {
         ov_drop(e, OV_DROP_RELAY_UNKNOWN);

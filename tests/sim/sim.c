@@ -422,6 +422,7 @@ struct sim_node *sim_node(struct sim *s, struct sim_site *site, uint8_t caps, ui
         .random = {fill, &n->random},
         .out_bytes = caps != 0 ? 0 : OUT_BYTES,
         .max_peers = 2048,
+        .volunteer = s->volunteers,
         .no_aes = true, /* so that the hash is the same on every machine */
     };
     rc = ov_node_new(&cfg, s->now, wall(s), &n->engine);

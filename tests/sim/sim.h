@@ -124,6 +124,7 @@ struct sim {
     uint64_t random, hash;
     unsigned loss_permille, duplicate_permille; /* of datagrams between sites */
     ov_time jitter;                             /* at most, added to each delay */
+    bool volunteers; /* nodes made from now on relay for members */
     bool forbid_pair; /* nothing crosses between two sites that are both NATs */
     uint64_t events, sent, lost, filtered;
     /* A test may look at what is sent, and take it away; and at frames that reach a host. */
