@@ -46,6 +46,7 @@ static void defaults(void **state)
     assert_true(s.offload);
     assert_true(s.aes);
     assert_true(s.portmap);
+    assert_true(s.lan_discovery);
     assert_true(s.priority);
     assert_false(s.root);
     assert_false(s.controller);
@@ -65,6 +66,7 @@ static void everything(void **state)
                            "offload = no\n"
                            "aes = no\n"
                            "portmap = no\n"
+                           "lan_discovery = no\n"
                            "priority = normal\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
@@ -86,6 +88,7 @@ static void everything(void **state)
     assert_false(s.offload);
     assert_false(s.aes);
     assert_false(s.portmap);
+    assert_false(s.lan_discovery);
     assert_false(s.priority);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");

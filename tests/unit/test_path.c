@@ -277,6 +277,34 @@ static void test_choose(void **state)
     assert_int_equal(ov_paths_choose(&ps, false), fast);
 }
 
+/* The way by the router's hairpin is hardly slower than the LAN, and loses all the same; the LAN is
+ * left only for what is better by far, three times. */
+static void test_choose_near(void **state)
+{
+    struct ov_paths ps;
+
+    (void)state;
+    ov_paths_init(&ps, NOW);
+    int hairpin = valid(&ps, 1, NOW, 300000);
+    ps.active = ov_paths_choose(&ps, false);
+    assert_int_equal(ps.active, hairpin);
+    assert_false(ov_paths_has_near(&ps));
+    int lan = valid(&ps, 2, NOW, 600000);
+    assert_int_equal(ov_paths_choose(&ps, false), hairpin);
+    ps.p[lan].near = true;
+    assert_true(ov_paths_has_near(&ps));
+    ps.active = ov_paths_choose(&ps, false);
+    assert_int_equal(ps.active, lan);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(ov_paths_choose(&ps, false), lan);
+    ps.p[lan].q.srtt = 50 * OV_MS;
+    assert_int_equal(ov_paths_choose(&ps, false), lan);
+    assert_int_equal(ov_paths_choose(&ps, false), lan);
+    assert_int_equal(ov_paths_choose(&ps, false), hairpin);
+    ps.p[lan].state = OV_PATH_TRYING;
+    assert_false(ov_paths_has_near(&ps));
+}
+
 static void test_choose_in_doubt(void **state)
 {
     struct ov_paths ps;
@@ -312,6 +340,7 @@ int main(void)
         cmocka_unit_test(test_score),
         cmocka_unit_test(test_private),
         cmocka_unit_test(test_choose),
+        cmocka_unit_test(test_choose_near),
         cmocka_unit_test(test_choose_in_doubt),
     };
 
