@@ -226,7 +226,8 @@ static void write_ip(const struct ov_segments *s, uint8_t *frame, size_t len, si
     ov_store16(ip + 10, (uint16_t)~ov_sum16(0, ip, (size_t)(ip[0] & 15) * 4));
 }
 
-/* FIN and PSH are for after the last byte, CWR is said once. */
+/* Of the segments from `i` to before s->next. FIN and PSH are for after the last byte, CWR is said
+ * once. */
 static void write_transport(const struct ov_segments *s, uint8_t *frame, size_t len, size_t i)
 {
     uint8_t *t = frame + s->transport, *sum = t + s->offload.csum_offset;
@@ -235,7 +236,7 @@ static void write_transport(const struct ov_segments *s, uint8_t *frame, size_t 
         ov_store16(t + UDP_LENGTH, (uint16_t)(len - s->transport));
     } else {
         ov_store32(t + TCP_SEQ, (uint32_t)(ov_load32(t + TCP_SEQ) + i * s->size));
-        if (i + 1 < s->n)
+        if (s->next < s->n)
             t[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
         if (i > 0)
             t[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
@@ -243,22 +244,35 @@ static void write_transport(const struct ov_segments *s, uint8_t *frame, size_t 
     ov_store16(sum, ov_sum16_resize(ov_load16(sum), s->len - s->transport, len - s->transport));
 }
 
-uint8_t *ov_segments_next(struct ov_segments *s, size_t *len)
+uint8_t *ov_segments_take(struct ov_segments *s, size_t max, struct ov_offload *o, size_t *len)
 {
-    size_t i = s->next, skip;
+    size_t i = s->next, n = s->n - i < max ? s->n - i : max;
 
-    if (i >= s->n)
+    if (n == 0)
         return NULL;
-    s->next++;
+    s->next += n;
+    *o = s->offload;
     if (s->gso == OV_GSO_NONE) {
         *len = s->len;
         return s->frame;
     }
-    skip = i * s->size;
-    *len = s->len - skip < s->payload + s->size ? s->len - skip : s->payload + s->size;
+    if (n > 1) {
+        o->gso = s->gso;
+        o->gso_size = (uint16_t)s->size;
+        o->hdr_len = (uint16_t)s->payload;
+    }
+    size_t skip = i * s->size, most = s->payload + n * s->size;
+    *len = s->len - skip < most ? s->len - skip : most;
     uint8_t *frame = s->frame + skip;
     memcpy(frame, s->heads, s->payload);
     write_ip(s, frame, *len, i);
     write_transport(s, frame, *len, i);
     return frame;
+}
+
+uint8_t *ov_segments_next(struct ov_segments *s, size_t *len)
+{
+    struct ov_offload same;
+
+    return ov_segments_take(s, 1, &same, len);
 }

@@ -66,6 +66,9 @@ size_t ov_segments_largest(const struct ov_segments *s); /* length of the longes
  * headers are written before its payload, over the end of the segment before, which therefore must
  * be done with. The room before the superframe is kept before every segment. */
 uint8_t *ov_segments_next(struct ov_segments *s, size_t *len);
+/* The same with up to `max` segments at once, as a smaller superframe if it is more than one; `o`
+ * becomes what belongs beside it. */
+uint8_t *ov_segments_take(struct ov_segments *s, size_t max, struct ov_offload *o, size_t *len);
 
 /* ---- for coalesce.c ---- */
 
