@@ -15,6 +15,7 @@
 #include "state.h"
 #include "transport/udp.h"
 #include "transport/watch.h"
+#include "uplink.h"
 #include "version.h"
 
 #include <malloc.h>
@@ -126,6 +127,9 @@ void ov_daemon_drain(struct ov_daemon *d)
     while (ov_node_pull(d->node, &o)) {
         switch (o.kind) {
         case OV_OUT_DATAGRAMS:
+            d->sent += o.datagrams.len;
+            if (o.datagrams.socket >= d->nsockets)
+                d->other = o.datagrams.socket;
             udp = ov_sockets_udp(d, o.datagrams.socket);
             if (udp != NULL)
                 ov_udp_send(udp, &o.datagrams.from, &o.datagrams.to, o.datagrams.ttl,
@@ -331,6 +335,8 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
     snprintf(why, OV_WHY_MAX, "out of memory");
     int err = ov_persist_open(&d->loop, d->state, &d->log, &d->persist);
     if (err == OV_OK)
+        err = ov_uplink_open(d, &d->uplink);
+    if (err == OV_OK)
         err = ov_networks_open(d, &d->networks);
     if (err == OV_OK)
         err = ov_hosts_open(d, &d->hosts);
@@ -416,6 +422,7 @@ static void stop(struct ov_daemon *d)
     ov_hosts_close(d->hosts);
     ov_owner_close(d->owner);
     ov_networks_close(d->networks);
+    ov_uplink_close(d->uplink);
     if (d->watch != NULL)
         ov_watch_close(d->watch);
     ov_sockets_close(d);

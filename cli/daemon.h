@@ -35,6 +35,7 @@ struct ov_daemon {
     struct ov_state *state;
     struct ov_hosts *hosts;
     struct ov_networks *networks;
+    struct ov_uplink *uplink;
     struct ov_owner *owner; /* NULL: no controller here */
     struct ov_pings pings;
     struct ov_conflicts conflicts;
@@ -58,6 +59,8 @@ struct ov_daemon {
     struct ov_pace pace;
     uv_prepare_t prepare;
     uv_signal_t sigint, sigterm, sighup;
+    uint64_t sent;          /* bytes given to the sockets */
+    uint16_t other;         /* the socket, not an ordinary one, that was last sent on; 0: none */
     bool by_hand;           /* run on a terminal */
     ov_time started, slept; /* slept: boot time less monotonic time, when last looked at */
     bool woke;              /* the host slept since then */

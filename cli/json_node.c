@@ -8,6 +8,7 @@
 #include "networks.h"
 #include "state.h"
 #include "transport/udp.h"
+#include "uplink.h"
 #include "version.h"
 
 #include <stdio.h>
@@ -43,6 +44,7 @@ static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stat
 {
     json_t *drops = json_object();
     struct ov_udp_stats sum = {0};
+    struct ov_fairq_stats q;
     for (int i = 0; i < OV_DROP_COUNT; i++)
         add_drop(drops, ov_drop_name((enum ov_drop)i), s->drops[i], ov_drop_text((enum ov_drop)i));
     for (size_t i = 0; i < d->nsockets; i++) {
@@ -55,6 +57,8 @@ static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stat
     add_drop(drops, "send_dropped", sum.send_dropped, "the kernel's send buffer was full");
     add_drop(drops, "send_errors", sum.send_errors, "the kernel refused to send");
     add_drop(drops, "recv_truncated", sum.recv_truncated, "datagram too large");
+    ov_uplink_stats(d->uplink, &q);
+    add_drop(drops, "queue", q.dropped, "the line is slower than what was sent");
     add_drop(drops, "device", ov_networks_dropped(d->networks), "the network device took no more");
     return drops;
 }
@@ -67,6 +71,15 @@ static json_t *status_traffic(const struct ov_node_stats *s)
         "tx_bytes", (json_int_t)s->tx_bytes, "rx_frames", (json_int_t)s->rx_frames, "tx_frames",
         (json_int_t)s->tx_frames, "relayed_datagrams", (json_int_t)s->relayed_datagrams,
         "relayed_bytes", (json_int_t)s->relayed_bytes);
+}
+
+static json_t *status_queue(const struct ov_daemon *d)
+{
+    struct ov_fairq_stats q;
+    ov_uplink_stats(d->uplink, &q);
+    return json_pack("{s:I,s:I,s:I,s:I}", "bytes", (json_int_t)q.bytes, "flows",
+                     (json_int_t)q.flows, "dropped", (json_int_t)q.dropped, "marked",
+                     (json_int_t)q.marked);
 }
 
 static json_t *status_conflicts(const struct ov_daemon *d)
@@ -113,18 +126,18 @@ json_t *ov_json_of_status(struct ov_daemon *d)
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
-    return json_pack("{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o}",
-                     "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
-                     ov_identity_format(id, identity), "uptime_s",
-                     (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
-                     ov_json_of_text(ov_state_dir(d->state)), "udp_port",
-                     (int)d->sockets[0].bound.port, "roles", ov_json_of_caps(caps), "sockets",
-                     sockets, "roots", status_roots(d), "nat", status_nat(d), "traffic",
-                     status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
-                     (json_int_t)s.sessions, "networks",
-                     (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload",
-                     offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d),
-                     "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d));
+    return json_pack(
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o}",
+        "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
+        ov_identity_format(id, identity), "uptime_s",
+        (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
+        ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
+        ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "nat", status_nat(d),
+        "traffic", status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
+        (json_int_t)s.sessions, "networks",
+        (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
+        status_drops(d, &s), "conflicts", status_conflicts(d), "port_mapping",
+        ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d));
 }
 
 /* ---- NETWORK ---- */

@@ -8,6 +8,7 @@
 #include "transport/watch.h"
 #include "tun/link.h"
 #include "tun/tap.h"
+#include "uplink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ static bool is_inward(const struct ov_networks *n, const struct ov_tap_frame *f)
     return ov_sockets_have_port(n->d, src.port) && is_ours(n, &src.ip);
 }
 
-/* Frames from the host's network stack: into the engine, and its outputs out. */
+/* Frames from the host's network stack. */
 static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v, size_t count)
 {
     struct net *net = arg;
@@ -127,8 +128,7 @@ static void on_frames(void *arg, struct ov_tap *t, const struct ov_tap_frame *v,
         }
         ov_pace_count(&d->pace, n);
         if (kept > 0)
-            ov_node_frames(d->node, net->id, batch, kept, now);
-        ov_daemon_drain(d);
+            ov_uplink_frames(d->uplink, net->id, batch, kept, now);
         v += n;
         count -= n;
     }

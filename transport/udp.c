@@ -16,12 +16,14 @@
 #include "transport/udp.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -619,6 +621,13 @@ out:
 uint16_t ov_udp_port(const struct ov_udp *u)
 {
     return u->port;
+}
+
+size_t ov_udp_unsent(const struct ov_udp *u)
+{
+    int bytes = 0;
+
+    return !u->closing && ioctl(u->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 void ov_udp_stats(const struct ov_udp *u, struct ov_udp_stats *out)

@@ -53,6 +53,8 @@ uint16_t ov_udp_port(const struct ov_udp *u);
 void ov_udp_send(struct ov_udp *u, const struct ov_ip *from, const struct ov_endpoint *to,
                  uint8_t ttl, const uint8_t *data, size_t len, size_t segment);
 void ov_udp_flush(struct ov_udp *u);
+/* Bytes sent that have not left this host yet, in the kernel's account: more than their length. */
+size_t ov_udp_unsent(const struct ov_udp *u);
 void ov_udp_stats(const struct ov_udp *u, struct ov_udp_stats *out);
 /* No callback comes any more, the port is free at once, what was not flushed is not sent; the
  * memory frees itself once the loop has run on. */
