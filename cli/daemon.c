@@ -193,9 +193,10 @@ static void arm_timer(struct ov_daemon *d)
 static void rest(struct ov_daemon *d)
 {
     struct pollfd waiting = {.fd = uv_backend_fd(&d->loop), .events = POLLIN};
-    if (!ov_priority_held(&d->priority))
+    ov_time now;
+    if (!ov_priority_held(&d->priority) || !ov_pace_due(&d->pace, now = ov_daemon_now(d)))
         return;
-    ov_time pause = ov_pace_rest(&d->pace, poll(&waiting, 1, 0) == 0, ov_daemon_now(d));
+    ov_time pause = ov_pace_rest(&d->pace, poll(&waiting, 1, 0) == 0, now);
     if (pause > 0)
         (void)nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 }

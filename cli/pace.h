@@ -30,6 +30,12 @@ static inline void ov_pace_count(struct ov_pace *p, size_t packets)
     p->packets += (unsigned)packets;
 }
 
+/* Is it worth the while to find out whether anything is waiting? */
+static inline bool ov_pace_due(const struct ov_pace *p, ov_time now)
+{
+    return p->many || p->packets >= OV_PACE_MANY || now - p->rested >= OV_PACE_STRETCH;
+}
+
 /* How long to rest at the end of a turn; 0: not at all. `idle`: nothing is waiting to be done. The
  * caller rests, or sleeps until something happens if there is nothing to count. */
 ov_time ov_pace_rest(struct ov_pace *p, bool idle, ov_time now);
