@@ -29,9 +29,10 @@
 
 #define SLOTS         16
 #define SLOT_BYTES    65536
-#define ROUNDS        4  /* recvmmsg calls in one loop turn */
-#define MESSAGES      64 /* gathered before they leave on their own */
-#define SEGMENTS_MAX  64 /* UDP_MAX_SEGMENTS of the first kernels that had it */
+#define ROUNDS        4           /* recvmmsg calls in one loop turn, */
+#define TURN_BYTES    (512 << 10) /* or fewer when so much has come: others want their turn */
+#define MESSAGES      64          /* gathered before they leave on their own */
+#define SEGMENTS_MAX  64          /* UDP_MAX_SEGMENTS of the first kernels that had it */
 #define PAYLOAD_MAX   (65535 - 40 - 8)
 #define SOCKET_BUFFER (4 << 20)
 #define GSO_PAUSE     1024 /* trains that go without UDP_SEGMENT after a device could not do it */
@@ -198,7 +199,7 @@ static void take_message(struct ov_udp *u, unsigned i)
 }
 
 /* One recvmmsg and its callbacks; true if there may be more. */
-static bool receive_round(struct ov_udp *u)
+static bool receive_round(struct ov_udp *u, size_t *bytes)
 {
     struct rx *r = &u->area->rx;
     int n;
@@ -212,8 +213,10 @@ static bool receive_round(struct ov_udp *u)
     do {
         n = recvmmsg(u->fd, r->msgs, SLOTS, MSG_DONTWAIT, NULL);
     } while (n < 0 && errno == EINTR);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        *bytes += r->msgs[i].msg_len;
         take_message(u, (unsigned)i);
+    }
     deliver(u);
     return n == SLOTS && !u->closing;
 }
@@ -231,7 +234,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         (void)getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &pending, &len);
         (void)uv_poll_start(poll, UV_READABLE, on_poll);
     }
-    for (unsigned i = 0; i < ROUNDS && receive_round(u); i++)
+    size_t bytes = 0;
+    for (unsigned i = 0; i < ROUNDS && receive_round(u, &bytes) && bytes < TURN_BYTES; i++)
         ;
 }
 
