@@ -256,8 +256,7 @@ static void seek_direct(struct ov_node *n, struct ov_peer *p)
         if (!m || !ov_member_is(m, p) || !ov_member_valid(net, m))
             continue;
         member = true;
-        if (!p->remember)
-            ov_member_ask(net, p);
+        ov_member_ask(net, p); /* that we have theirs does not mean that they have ours */
     }
     if (!member)
         return;
@@ -271,8 +270,8 @@ static void pings_go(struct ov_node *n, struct ov_peer *p)
         if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
             continue;
         seek_direct(n, p);
-        n->ping[i].sent =
-            ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY, 0, n->ping[i].id);
+        n->ping[i].sent = ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY,
+                                        n->ping[i].size, n->ping[i].id);
     }
 }
 
@@ -635,7 +634,7 @@ void ov_node_ping_timeout(void *arg, ov_time now)
     ov_timer_start(&n->e.timers, &n->ping_timer, next);
 }
 
-int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
+static int ping(struct ov_node *n, ov_addr to, uint16_t size, uint64_t id, ov_time now)
 {
     int slot = -1;
     ov_node_turn_begin(n, now);
@@ -648,6 +647,7 @@ int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
         return OV_EINVAL;
     n->ping[slot].addr = to;
     n->ping[slot].id = id;
+    n->ping[slot].size = size;
     n->ping[slot].sent = false;
     n->ping[slot].deadline = n->e.now + PING_WAIT;
     if (!ov_timer_active(&n->ping_timer) || n->ping_timer.when > n->ping[slot].deadline)
@@ -661,4 +661,14 @@ int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
         ov_locate_want(&n->locate, to);
     ov_node_turn_end(n);
     return OV_OK;
+}
+
+int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
+{
+    return ping(n, to, 0, id, now);
+}
+
+int ov_node_ping_full(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
+{
+    return ping(n, to, OV_PATH_MTU_MIN, id, now);
 }

@@ -137,6 +137,9 @@ OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, siz
 /* Measure the round trip to a peer, connecting first if need be; OV_EVENT_PONG follows with `id`,
  * rtt 0 when nothing came within 5 s. */
 OV_CHECK int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now);
+/* The same with a datagram of the least size that every path has to carry: where only small ones
+ * get through, this one does not. */
+OV_CHECK int ov_node_ping_full(struct ov_node *n, ov_addr to, uint64_t id, ov_time now);
 
 /* Tell peers that we go (sessions closed); pull once more after it. */
 void ov_node_shutdown(struct ov_node *n, ov_time now);

@@ -18,6 +18,7 @@ struct ov_node {
     struct {
         ov_addr addr; /* 0: free */
         uint64_t id;
+        uint16_t size; /* 0: the smallest */
         bool sent;
         ov_time deadline;
     } ping[OV_PINGS_MAX];
