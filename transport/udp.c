@@ -262,9 +262,12 @@ static void count_failure(struct ov_udp *u, int err, uint64_t n)
     case EHOSTDOWN:
     case EADDRNOTAVAIL: /* no source address towards there */
     case ECONNREFUSED:
-    case EPERM:  /* a packet filter of this host */
     case EACCES: /* a prohibit route, or broadcast */
         u->stats.send_dropped += n;
+        break;
+    case EPERM: /* a packet filter of this host */
+        u->stats.send_denied += n;
+        u->stats.denied_ms = uv_now(u->poll.loop);
         break;
     default:
         u->stats.send_errors += n;

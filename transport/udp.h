@@ -29,7 +29,9 @@ struct ov_udp_stats {
     uint64_t
         send_dropped; /* kernel buffer full or unreachable: dropped, never queued without bound */
     uint64_t
-        send_too_large; /* larger than the MTU of the interface: what path MTU probes run into */
+        send_too_large;   /* larger than the MTU of the interface: what path MTU probes run into */
+    uint64_t send_denied; /* a packet filter of this host forbade it */
+    uint64_t denied_ms;   /* when that was last, by the loop's clock */
     uint64_t send_errors, recv_truncated;
     uint64_t send_unpinned; /* messages that left, but not from where they were to */
 };
