@@ -3,6 +3,8 @@
 #ifndef OV_CLI_API_CALL_H
 #define OV_CLI_API_CALL_H
 
+#include "core/types.h"
+
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,6 +37,11 @@ __attribute__((format(printf, 5, 6))) void ov_api_error(struct ov_api_call *c, u
                                                         const char *fmt, ...);
 /* The answer for an enum ov_error, with a sentence that came with it. */
 void ov_api_failed(struct ov_api_call *c, int err, const char *message, const char *hint);
+
+/* Whom people mean: an address, an overlay IP, on a controller a member's name too. 0: nobody. */
+ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text);
+/* /v1/doctor: api_doctor.c */
+void ov_api_get_doctor(struct ov_api_call *c);
 
 /* The body has no other keys than these (NULL-terminated); else the answer is 400 and this false.
  */

@@ -319,7 +319,7 @@ static ov_addr by_membership(struct ov_daemon *d, const char *name, const struct
     return s.count == 1 ? s.found : 0;
 }
 
-static ov_addr find_peer(struct ov_daemon *d, const char *text)
+ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text)
 {
     ov_addr addr = 0;
     struct ov_ip ip = {0};
@@ -330,29 +330,23 @@ static ov_addr find_peer(struct ov_daemon *d, const char *text)
     return by_membership(d, text, &ip);
 }
 
-static json_t *ping_json(const struct ov_ping *p)
-{
-    static const char *const STATE[] = {"pending", "answered", "timeout"};
-    static const char *const PATH[] = {NULL, "relay", "direct"};
-    char id[24];
-    snprintf(id, sizeof(id), "%llu", (unsigned long long)p->id);
-    return json_pack("{s:s,s:o,s:s,s:o,s:s?,s:o}", "id", id, "address", ov_json_of_addr(p->addr),
-                     "state", STATE[p->state], "rtt_ms", ov_json_of_ms(p->rtt), "path",
-                     PATH[p->path], "remote", ov_json_of_endpoint(&p->remote));
-}
-
 static void post_ping(struct ov_api_call *c)
 {
-    static const char *const KEYS[] = {"peer", NULL};
+    static const char *const KEYS[] = {"peer", "full", NULL};
+    const json_t *full = json_object_get(c->body, "full");
     const char *text = NULL;
     struct ov_daemon *d = c->d;
     if (!ov_api_keys(c, KEYS) || !ov_api_text(c, "peer", &text))
         return;
+    if (full != NULL && !json_is_boolean(full)) {
+        ov_api_error(c, 400, "bad_request", NULL, "\"full\" is true or false");
+        return;
+    }
     if (text == NULL) {
         ov_api_error(c, 400, "bad_request", NULL, "\"peer\" is missing");
         return;
     }
-    ov_addr addr = find_peer(d, text);
+    ov_addr addr = ov_api_find_peer(d, text);
     if (addr == 0) {
         ov_api_error(c, 404, "not_found", "ovpn peers shows those that are known; give an address",
                      "no peer \"%.60s\" is known here", text);
@@ -368,14 +362,16 @@ static void post_ping(struct ov_api_call *c)
         return;
     }
     uint64_t id = p->id;
-    int err = ov_node_ping(d->node, addr, id, ov_daemon_now(d));
+    p->full = json_is_true(full);
+    int err = p->full ? ov_node_ping_full(d->node, addr, id, ov_daemon_now(d))
+                      : ov_node_ping(d->node, addr, id, ov_daemon_now(d));
     ov_daemon_drain(d);
     if (err != OV_OK) {
         p->id = 0;
         ov_api_failed(c, err, ov_strerror(err), NULL);
         return;
     }
-    ov_api_reply(c, 201, ping_json(p));
+    ov_api_reply(c, 201, ov_json_of_ping(p));
 }
 
 static void get_ping(struct ov_api_call *c)
@@ -387,7 +383,7 @@ static void get_ping(struct ov_api_call *c)
     if (p == NULL)
         ov_api_error(c, 404, "not_found", NULL, "no such ping; they are kept for a minute");
     else
-        ov_api_reply(c, 200, ping_json(p));
+        ov_api_reply(c, 200, ov_json_of_ping(p));
 }
 
 const struct ov_api_route OV_API_NODE[] = {
@@ -400,5 +396,7 @@ const struct ov_api_route OV_API_NODE[] = {
     {"GET", "/v1/peers/?", get_peer},
     {"POST", "/v1/pings", post_ping},
     {"GET", "/v1/pings/?", get_ping},
+    {"GET", "/v1/doctor", ov_api_get_doctor},
+    {"GET", "/v1/doctor/?", ov_api_get_doctor},
     {NULL, NULL, NULL},
 };

@@ -17,6 +17,9 @@ struct ov_client {
     CURL *curl;
     const struct ov_command_line *line;
     char socket[sizeof((struct sockaddr_un *)0)->sun_path];
+    bool quiet;
+    long timeout_ms;
+    json_t *error; /* the last one, as the API words it */
 };
 
 struct reply {
@@ -36,16 +39,34 @@ void ov_complain(const char *message, const char *hint)
 }
 
 /* A failure that the API did not word, in its form. */
-static void complain_as(const struct ov_client *c, const char *code, const char *message,
+static void complain_as(struct ov_client *c, const char *code, const char *message,
                         const char *hint)
 {
-    ov_complain(message, hint);
-    if (c->line->json) {
-        json_t *error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code, "message", message,
-                                  "hint", hint ? hint : "");
-        ov_json_print(error);
-        json_decref(error);
-    }
+    json_decref(c->error);
+    c->error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", code, "message", message, "hint",
+                         hint ? hint : "");
+    if (!c->quiet)
+        ov_client_blame(c);
+}
+
+void ov_client_quiet(struct ov_client *c, unsigned timeout_s)
+{
+    c->quiet = true;
+    c->timeout_ms = (long)timeout_s * 1000;
+}
+
+const char *ov_client_failure(const struct ov_client *c)
+{
+    return ov_json_text(json_object_get(c->error, "error"), "code", "");
+}
+
+void ov_client_blame(const struct ov_client *c)
+{
+    const json_t *error = json_object_get(c->error, "error");
+
+    ov_complain(ov_json_text(error, "message", "it failed"), ov_json_text(error, "hint", NULL));
+    if (c->line->json)
+        ov_json_print(c->error);
 }
 
 static bool start_curl(struct ov_client *c)
@@ -73,6 +94,7 @@ int ov_client_open(const struct ov_command_line *line, struct ov_client **out)
     if (!c)
         abort();
     c->line = line;
+    c->timeout_ms = TIMEOUT_MS;
     if (!start_curl(c)) {
         ov_client_close(c);
         return OV_EXIT_FAILED;
@@ -100,6 +122,7 @@ void ov_client_close(struct ov_client *c)
         c->api.global_cleanup();
     }
     ov_curl_unload(&c->api);
+    json_decref(c->error);
     free(c);
 }
 
@@ -151,7 +174,7 @@ static size_t take(char *data, size_t one, size_t n, void *arg)
 }
 
 /* No daemon behind the socket, or no way to it. */
-static int unreachable(const struct ov_client *c)
+static int unreachable(struct ov_client *c)
 {
     bool usual = strcmp(c->line->state, OV_STATE_DIR) == 0;
     char message[PATH_MAX + 128], hint[PATH_MAX + 128];
@@ -175,7 +198,7 @@ static int unreachable(const struct ov_client *c)
 }
 
 /* The transfer itself failed. */
-static int broken(const struct ov_client *c, CURLcode code)
+static int broken(struct ov_client *c, CURLcode code)
 {
     char message[256];
 
@@ -198,7 +221,7 @@ static int broken(const struct ov_client *c, CURLcode code)
 }
 
 /* The daemon said no. */
-static int refused(const struct ov_client *c, long status, const json_t *reply)
+static int refused(struct ov_client *c, long status, const json_t *reply)
 {
     const json_t *error = json_object_get(reply, "error");
     const char *message = ov_json_text(error, "message", NULL);
@@ -210,9 +233,12 @@ static int refused(const struct ov_client *c, long status, const json_t *reply)
                     "is it of the same version? ovpn status shows the daemon's");
         return OV_EXIT_FAILED;
     }
-    ov_complain(message, ov_json_text(error, "hint", status == 403 ? "try sudo" : NULL));
-    if (c->line->json)
-        ov_json_print(reply);
+    json_decref(c->error);
+    c->error = json_deep_copy(reply);
+    if (status == 403 && !ov_json_text(error, "hint", NULL))
+        json_object_set_new(json_object_get(c->error, "error"), "hint", json_string("try sudo"));
+    if (!c->quiet)
+        ov_client_blame(c);
     return OV_EXIT_FAILED;
 }
 
@@ -227,7 +253,7 @@ static CURLcode transfer(struct ov_client *c, const char *method, const char *ur
     api->easy_setopt(c->curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
     api->easy_setopt(c->curl, CURLOPT_PROXY, ""); /* whatever the environment says */
     api->easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
-    api->easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, TIMEOUT_MS);
+    api->easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, c->timeout_ms);
     api->easy_setopt(c->curl, CURLOPT_URL, url);
     api->easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, take);
     api->easy_setopt(c->curl, CURLOPT_WRITEDATA, r);
@@ -306,8 +332,7 @@ static void list_networks(const json_t *networks, char *out, size_t size)
 }
 
 /* Nothing, or too much, is called `which`. */
-static int no_network(const struct ov_client *c, const json_t *networks, const char *which,
-                      size_t found)
+static int no_network(struct ov_client *c, const json_t *networks, const char *which, size_t found)
 {
     char message[256], hint[512];
 

@@ -16,6 +16,13 @@ struct ov_client;
 int ov_client_open(const struct ov_command_line *line, struct ov_client **out);
 void ov_client_close(struct ov_client *c); /* NULL is fine */
 
+/* Report nothing from now on, and wait no longer than that for each answer. */
+void ov_client_quiet(struct ov_client *c, unsigned timeout_s);
+/* The code of the last failure ("no_daemon", "forbidden", "timeout"...); "": there was none. */
+const char *ov_client_failure(const struct ov_client *c);
+/* Report it after all. */
+void ov_client_blame(const struct ov_client *c);
+
 /* A request path from its pieces, which are escaped; a NULL among them ends it early. free() it. */
 #define ov_client_path(...) ov_client_path_of((const char *const[]){__VA_ARGS__, NULL})
 char *ov_client_path_of(const char *const *pieces);

@@ -51,10 +51,12 @@ static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stat
         struct ov_udp_stats u;
         ov_udp_stats(d->sockets[i].udp, &u);
         sum.send_dropped += u.send_dropped;
+        sum.send_denied += u.send_denied;
         sum.send_errors += u.send_errors;
         sum.recv_truncated += u.recv_truncated;
     }
     add_drop(drops, "send_dropped", sum.send_dropped, "the kernel's send buffer was full");
+    add_drop(drops, "send_denied", sum.send_denied, "a firewall on this computer forbade to send");
     add_drop(drops, "send_errors", sum.send_errors, "the kernel refused to send");
     add_drop(drops, "recv_truncated", sum.recv_truncated, "datagram too large");
     ov_uplink_stats(d->uplink, &q);
@@ -305,19 +307,65 @@ static json_t *peer_networks(const struct ov_peer_info *info)
     return list;
 }
 
+/* What was done to reach it directly; null: nothing yet. */
+static json_t *peer_punch(const struct ov_peer_info *info)
+{
+    static const char *const RESULT[] = {
+        [OV_ATTEMPT_NONE] = "none",
+        [OV_ATTEMPT_RUNNING] = "running",
+        [OV_ATTEMPT_HIT] = "hit",
+        [OV_ATTEMPT_MISSED] = "missed",
+        [OV_ATTEMPT_NO_ANSWER] = "no_answer",
+        [OV_ATTEMPT_REFUSED] = "refused",
+        [OV_ATTEMPT_BUSY] = "busy",
+        [OV_ATTEMPT_LIMIT] = "limit",
+        [OV_ATTEMPT_NARROW] = "narrow",
+        [OV_ATTEMPT_NO_SOCKETS] = "no_sockets",
+    };
+    const struct ov_punch_info *p = &info->punch;
+    if (!p->told && p->round == 0)
+        return json_null();
+    return json_pack("{s:i,s:s?,s:s,s:s,s:s,s:i,s:i,s:s}", "rounds", (int)p->round, "strategy",
+                     p->told ? ov_strategy_text(p->strategy) : NULL, "mapping",
+                     ov_nat_mapping_text(p->theirs.mapping), "filtering",
+                     ov_nat_filtering_text(p->theirs.filtering), "ports",
+                     ov_nat_allocation_text(p->theirs.allocation), "attempts", (int)p->attempts,
+                     "packets", (int)p->packets, "result", RESULT[p->result]);
+}
+
+static json_t *peer_why(const struct ov_peer_info *info)
+{
+    if (info->why == OV_WHY_NONE)
+        return json_null();
+    return json_pack("{s:s,s:s}", "code", ov_why_name(info->why), "text", ov_why_text(info->why));
+}
+
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
 {
     static const char *const PATH[] = {
         [OV_PEER_NONE] = "none", [OV_PEER_RELAY] = "relay", [OV_PEER_DIRECT] = "direct"};
-    return json_pack("{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o}",
-                     "address", ov_json_of_addr(info->id.addr), "roles",
-                     ov_json_of_caps(info->caps), "session", info->session, "cipher",
-                     info->session ? cipher(info->aead) : NULL, "path", PATH[info->path], "remote",
-                     ov_json_of_endpoint(&info->remote), "via", ov_json_of_addr(info->via), "since",
-                     ov_json_of_instant(d, info->since), "rtt_ms", ov_json_of_ms(info->rtt),
-                     "jitter_ms", ov_json_of_ms(info->jitter), "loss",
-                     (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
-                     (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
-                     ov_json_of_instant(d, info->last_rx), "last_tx",
-                     ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info));
+    return json_pack(
+        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "address",
+        ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
+        info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
+        PATH[info->path], "remote", ov_json_of_endpoint(&info->remote), "via",
+        ov_json_of_addr(info->via), "since", ov_json_of_instant(d, info->since), "rtt_ms",
+        ov_json_of_ms(info->rtt), "jitter_ms", ov_json_of_ms(info->jitter), "loss",
+        (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
+        (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
+        ov_json_of_instant(d, info->last_rx), "last_tx", ov_json_of_instant(d, info->last_tx),
+        "networks", peer_networks(info), "why", peer_why(info), "punch", peer_punch(info));
+}
+
+/* ---- PING ---- */
+
+json_t *ov_json_of_ping(const struct ov_ping *p)
+{
+    static const char *const STATE[] = {"pending", "answered", "timeout"};
+    static const char *const PATH[] = {NULL, "relay", "direct"};
+    char id[24];
+    snprintf(id, sizeof(id), "%llu", (unsigned long long)p->id);
+    return json_pack("{s:s,s:o,s:s,s:o,s:s?,s:o}", "id", id, "address", ov_json_of_addr(p->addr),
+                     "state", STATE[p->state], "rtt_ms", ov_json_of_ms(p->rtt), "path",
+                     PATH[p->path], "remote", ov_json_of_endpoint(&p->remote));
 }

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 struct ov_daemon;
+struct ov_ping;
 
 json_t *ov_json_of_text(const char *text);
 json_t *ov_json_of_wall(ov_wall when);                         /* 0: null */
@@ -25,6 +26,8 @@ json_t *ov_json_of_caps(uint8_t caps); /* ["root", "controller"] */
 json_t *ov_json_of_status(struct ov_daemon *d);
 json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *info);
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info);
+
+json_t *ov_json_of_ping(const struct ov_ping *p);
 
 json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n);
 json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m);

@@ -19,3 +19,15 @@ struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now)
             return now - p->v[i].asked < OV_PINGS_KEEP ? &p->v[i] : NULL;
     return NULL;
 }
+
+const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool full, ov_time now)
+{
+    const struct ov_ping *last = NULL;
+    for (size_t i = 0; i < OV_PINGS_MAX; i++) {
+        const struct ov_ping *g = &p->v[i];
+        if (g->id != 0 && g->addr == addr && g->full == full && now - g->asked < OV_PINGS_KEEP &&
+            (last == NULL || g->id > last->id))
+            last = g;
+    }
+    return last;
+}

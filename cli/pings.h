@@ -11,6 +11,7 @@ enum ov_ping_state { OV_PING_PENDING, OV_PING_ANSWERED, OV_PING_TIMEOUT };
 struct ov_ping {
     uint64_t id; /* 0: free */
     ov_addr addr;
+    bool full; /* with a large datagram */
     enum ov_ping_state state;
     ov_time asked, rtt;
     enum ov_peer_path path;
@@ -25,5 +26,7 @@ struct ov_pings {
 struct ov_ping *ov_pings_add(struct ov_pings *p, ov_addr addr, ov_time now);
 /* NULL: none, or too old. */
 struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now);
+/* The last one to `addr`, of that kind; NULL: none, or too old. */
+const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool full, ov_time now);
 
 #endif

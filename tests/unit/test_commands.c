@@ -107,7 +107,7 @@ static void help_of_everything(void **state)
         "ping",       "id",          "id new",          "id show",    "id check",
         "net",        "net create",  "net list",        "net show",   "net set",
         "net delete", "net members", "net authorize",   "net forget", "net name",
-        "net invite", "net invites", "net deauthorize", "service",
+        "net invite", "net invites", "net deauthorize", "service",    "doctor",
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

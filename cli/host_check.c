@@ -1,0 +1,63 @@
+#include "host_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ZEROS "00000000000000000000000000000000"
+
+/* "wlan0 00000000 0100A8C0 0003 0 0 600 00000000 ..." */
+static bool default4(const char *line)
+{
+    char dev[64], dst[16], gateway[16], mask[16];
+    unsigned flags;
+    return sscanf(line, "%63s %15s %15s %x %*s %*s %*s %15s", dev, dst, gateway, &flags, mask) ==
+               5 &&
+           strcmp(dst, "00000000") == 0 && strcmp(mask, "00000000") == 0 && (flags & 1);
+}
+
+/* Destination and its bits, source and its bits, gateway, metric, two counters, flags, device. The
+ * kernel always has a default route through lo that leads nowhere. */
+static bool default6(const char *line)
+{
+    char dst[40], bits[8], dev[64];
+    unsigned flags;
+    return sscanf(line, "%39s %7s %*s %*s %*s %*s %*s %*s %x %63s", dst, bits, &flags, dev) == 4 &&
+           strcmp(dst, ZEROS) == 0 && strcmp(bits, "00") == 0 && strcmp(dev, "lo") != 0 &&
+           (flags & 1);
+}
+
+static bool any_line(const char *path, bool (*fits)(const char *line))
+{
+    char line[512];
+    bool found = false;
+    FILE *f = fopen(path, "re");
+    while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+        found = fits(line);
+    if (f != NULL)
+        fclose(f);
+    return found;
+}
+
+bool ov_host_has_route(const char *route4, const char *route6)
+{
+    return any_line(route4, default4) || any_line(route6, default6);
+}
+
+static bool has_unit(void)
+{
+    static const char *const PLACES[] = {
+        "/etc/systemd/system/ovpn.service", "/usr/local/lib/systemd/system/ovpn.service",
+        "/usr/lib/systemd/system/ovpn.service", "/lib/systemd/system/ovpn.service"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof(PLACES) / sizeof(PLACES[0]); i++)
+        found |= access(PLACES[i], F_OK) == 0;
+    return found && access("/run/systemd/system", F_OK) == 0;
+}
+
+json_t *ov_host_check(void)
+{
+    return json_pack("{s:b,s:b,s:b}", "tun", access("/dev/net/tun", F_OK) == 0, "route",
+                     ov_host_has_route("/proc/net/route", "/proc/net/ipv6_route"), "unit",
+                     has_unit());
+}

@@ -1,0 +1,410 @@
+#include "verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *ov_outcome_text(enum ov_outcome o)
+{
+    static const char *const TEXT[] = {"good", "works", "broken"};
+    return TEXT[o];
+}
+
+static const char * or (const char *text, const char *otherwise)
+{
+    return text != NULL && *text != '\0' ? text : otherwise;
+}
+
+__attribute__((format(printf, 4, 5))) static void say(struct ov_verdict *v, const char *id,
+                                                      enum ov_outcome outcome, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    v->id = id;
+    v->outcome = outcome;
+    v->nadvice = 0;
+    vsnprintf(v->words, sizeof(v->words), fmt, ap);
+    va_end(ap);
+}
+
+__attribute__((format(printf, 2, 3))) static void advise(struct ov_verdict *v, const char *fmt, ...)
+{
+    va_list ap;
+    if (v->nadvice == OV_ADVICE_MAX)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(v->advice[v->nadvice++], sizeof(v->advice[0]), fmt, ap);
+    va_end(ap);
+}
+
+/* ---- this computer ---- */
+
+static void advise_start(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (f->has_unit) {
+        advise(v, "start it: sudo systemctl enable --now ovpn");
+        advise(v, "if it ends again, its log says why: journalctl -u ovpn -n 20");
+    } else {
+        advise(v, "start it: sudo ovpn service");
+    }
+}
+
+static bool no_daemon(const struct ov_facts *f, struct ov_verdict *v)
+{
+    switch (f->daemon) {
+    case OV_DAEMON_RUNNING:
+        return false;
+    case OV_DAEMON_FORBIDDEN:
+        say(v, "forbidden", OV_OUTCOME_BROKEN,
+            "The daemon may be running, but you may not ask it.");
+        advise(v, "try again with sudo: sudo ovpn doctor");
+        advise(v, "or let yourself in: sudo groupadd -f ovpn; sudo usermod -aG ovpn $USER; restart "
+                  "the daemon; log in again");
+        return true;
+    case OV_DAEMON_SILENT:
+        say(v, "daemon_silent", OV_OUTCOME_BROKEN, "The daemon is there, but does not answer.");
+        advise(v, "its log may say why: journalctl -u ovpn -n 50");
+        advise(v, "restart it: sudo systemctl restart ovpn");
+        return true;
+    case OV_DAEMON_STOPPED:
+        break;
+    }
+    if (f->bad_config) {
+        say(v, "bad_config", OV_OUTCOME_BROKEN,
+            "The daemon is not running, and cannot: there is a mistake in its settings: %s",
+            or (f->why, "?"));
+        advise(v, "correct that line; sudo ovpn service --check tells whether it is good now");
+    } else if (f->no_tun) {
+        say(v, "no_tun", OV_OUTCOME_BROKEN,
+            "The daemon is not running, and could make no network device: this computer has no "
+            "/dev/net/tun.");
+        advise(v, "load the kernel's driver: sudo modprobe tun");
+        advise(v, "in a container or a rented server, its host must allow it (\"TUN/TAP\" in "
+                  "many control panels)");
+    } else {
+        say(v, "no_daemon", OV_OUTCOME_BROKEN, "The daemon is not running on this computer.");
+    }
+    advise_start(f, v);
+    return true;
+}
+
+/* ---- the way out ---- */
+
+static void no_root_answers(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *root = or (f->root, "the server");
+    if (f->offline) {
+        say(v, "offline", OV_OUTCOME_BROKEN,
+            "This computer has no way to the Internet: no network is connected.");
+        advise(v, "connect its cable or Wi-Fi; ovpn goes on by itself");
+    } else if (f->no_name) {
+        say(v, "no_dns", OV_OUTCOME_BROKEN, "The name %s cannot be looked up.", root);
+        advise(v, "does a browser open a page? If not, this computer is not online, or a hotel or "
+                  "campus page wants a log-in first");
+        advise(v, "if other names work, this one is mistyped or gone: ask the server's owner");
+    } else if (f->wrong_root) {
+        say(v, "wrong_root", OV_OUTCOME_BROKEN,
+            "Another server than before answers at %s, and it is not trusted.", root);
+        advise(v, "ask its owner: was it installed anew? Then leave the network and join again");
+    } else if (f->intercepted) {
+        say(v, "tls_intercepted", OV_OUTCOME_BROKEN,
+            "UDP is blocked here, and somebody opens TLS connections on their way to %s, as some "
+            "company and school firewalls do. ovpn does not talk through that.",
+            root);
+        advise(v,
+               "ask who runs this network to leave %s out of TLS inspection, or to allow UDP to "
+               "it",
+               root);
+        advise(v, "or use another network, such as a phone's hotspot");
+    } else if (f->send_refused) {
+        say(v, "host_firewall", OV_OUTCOME_BROKEN,
+            "This computer itself refuses to send to %s: a firewall on it stops ovpn.", root);
+        advise(v, "let UDP out of this computer; sudo nft list ruleset, or sudo ufw status, shows "
+                  "the rules");
+    } else {
+        say(v, "no_root", OV_OUTCOME_BROKEN, "%s does not answer%s.", root,
+            f->roots > 1 ? ", and no other server either" : "");
+        advise(v, "does a browser open a page here? If not, this computer is not online");
+        advise(v, "try another network, such as a phone's hotspot: if it works there, this network "
+                  "blocks ovpn");
+        advise(v,
+               "else ask the owner of %s: does it run, and does its firewall let UDP in to its "
+               "port (4793)? \"ovpn doctor\" on the server tells",
+               root);
+    }
+}
+
+static bool no_way_out(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (f->online > 0 || f->is_root)
+        return false;
+    if (f->roots > 0) {
+        no_root_answers(f, v);
+        return true;
+    }
+    say(v, "no_root_known", OV_OUTCOME_BROKEN,
+        "This node knows no server, so it cannot find anybody.");
+    advise(v, "join a network: ovpn join NETID@HOST, or with an invite from its owner");
+    return true;
+}
+
+/* ---- networks ---- */
+
+static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *net = or (f->net, "?"), *message = or (f->net_message, "");
+    switch (f->trouble) {
+    case OV_NET_REFUSED:
+        say(v, "refused", OV_OUTCOME_BROKEN, "The network %s does not let this node in: %s.", net,
+            or (message, "no reason was given"));
+        return true;
+    case OV_NET_NO_DEVICE:
+        say(v, "no_device", OV_OUTCOME_BROKEN,
+            "The network %s has no device on this computer, so no program can use it: %s.", net,
+            or (message, "?"));
+        advise(v, "/dev/net/tun must be there, and the daemon run as root or with CAP_NET_ADMIN "
+                  "(its systemd unit does)");
+        return true;
+    case OV_NET_WAITING:
+        say(v, "waiting", OV_OUTCOME_BROKEN,
+            "This node waits until the owner of the network %s admits it.", net);
+        advise(v, "tell the owner%s%s", *message ? "; this node is " : "", message);
+        return true;
+    case OV_NET_NO_CONTROLLER:
+        say(v, "no_controller", OV_OUTCOME_BROKEN,
+            "The server answers, but the controller of the network %s does not, and only it can "
+            "let this node in.",
+            net);
+        advise(v, "ask the network's owner whether the controller is on, and connected to the same "
+                  "server");
+        advise(v, "is the id right? Its first 10 digits are the controller's address");
+        return true;
+    case OV_NET_AWAY:
+    case OV_NET_FINE:
+        break;
+    }
+    return false;
+}
+
+/* ---- the peer ---- */
+
+static void advise_direct(const struct ov_facts *f, struct ov_verdict *v)
+{
+    advise(v,
+           "switch UPnP, NAT-PMP or PCP on in the router of one side, mostly a tick in its "
+           "settings%s%s%s",
+           f->no_mapping ? " (here: " : "", or (f->no_mapping, ""), f->no_mapping ? ")" : "");
+    advise(v, "or let one router forward a UDP port to its computer, and put \"port = NUMBER\" "
+              "under [node] in ovpn.conf there");
+    advise(v, "or use IPv6 on both sides, where the providers have it");
+}
+
+static void direct(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *how = or (f->strategy, "");
+    if (f->near == OV_SAME_LAN)
+        say(v, "direct_lan", OV_OUTCOME_GOOD,
+            "%s is reached directly, inside the same local network.", f->peer);
+    else if (f->near == OV_SAME_PROVIDER)
+        say(v, "direct_cgn", OV_OUTCOME_GOOD,
+            "%s is reached directly, behind the same provider or router as this computer.",
+            f->peer);
+    else if (strncmp(how, "predict", 7) == 0)
+        say(v, "direct_predicted", OV_OUTCOME_GOOD,
+            "%s is reached directly: a router gives another port for each destination, but in an "
+            "order that could be foreseen.",
+            f->peer);
+    else if (strcmp(how, "birthday") == 0 || strcmp(how, "block") == 0)
+        say(v, "direct_birthday", OV_OUTCOME_GOOD,
+            "%s is reached directly: a router gives random ports, but one of many tries met.",
+            f->peer);
+    else
+        say(v, "direct", OV_OUTCOME_GOOD, "%s is reached directly.", f->peer);
+}
+
+/* Why a peer is relayed, in words that follow "through HOST: ". */
+static const struct reason {
+    const char *why, *id, *words;
+    bool advise; /* a port on one side would help */
+} REASONS[] = {
+    {"idle", "relayed_idle",
+     "no direct way was looked for, as there was no traffic. The first will begin it", false},
+    {"trying", "relayed_trying", "a direct way is being looked for just now", false},
+    {"no_answer", "relayed_no_answer",
+     "the other side does not answer when asked to connect directly", true},
+    {"family", "relayed_family",
+     "one side has only IPv4 and the other only IPv6, so they have no common way", false},
+    {"both_hard", "relayed_both_random",
+     "both routers choose another port for every destination, so neither can foresee where to send",
+     true},
+    {"hard_failed", "relayed_random",
+     "one router chooses random ports, and none of many tries met. They go on", true},
+    {"limit", "relayed_random",
+     "one router chooses random ports, and three attempts in an hour did not get through. More "
+     "follow later",
+     true},
+    {"refused", "relayed_busy", "the other side takes no more attempts for now. They go on", true},
+    {"busy", "relayed_busy", "a direct way to another peer is being made. This one is next", false},
+    {"narrow", "relayed_narrow",
+     "the router here takes too few connections for the attempts that are needed", true},
+    {"sockets", "relayed_sockets", "this computer could not open as many sockets as are needed",
+     true},
+    {"failed", "relayed_firewall",
+     "nothing gets through directly: a firewall on the way may forbid it", true},
+};
+
+static void advise_reason(const struct ov_facts *f, const struct reason *r, struct ov_verdict *v)
+{
+    if (strcmp(r->why, "family") == 0)
+        advise(v, "give one side both: most providers have IPv6 for a tick in the router");
+    else if (strcmp(r->why, "sockets") == 0)
+        advise(v, "raise the daemon's limit of open files: LimitNOFILE=4096 in its systemd unit");
+    else if (strcmp(r->why, "trying") == 0)
+        advise(v, "ask again in a minute: ovpn doctor %s", f->peer);
+    if (r->advise)
+        advise_direct(f, v);
+}
+
+static void blocked(const struct ov_facts *f, struct ov_verdict *v, const char *subject);
+
+static void relayed(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *via = or (f->via, "a server"), *why = or (f->relay_why, "");
+    if (f->udp_blocked || strcmp(why, "udp_blocked") == 0) {
+        blocked(f, v, f->peer);
+        return;
+    }
+    if (f->deaf && (strcmp(why, "failed") == 0 || strcmp(why, "no_answer") == 0 ||
+                    strcmp(why, "trying") == 0)) {
+        say(v, "udp_blocked_there", OV_OUTCOME_WORKS,
+            "%s is reached, but through %s: it seems that UDP is blocked on its side.", f->peer,
+            via);
+        advise(v, "run \"ovpn doctor\" there; it says what gets through");
+        return;
+    }
+    for (size_t i = 0; i < sizeof(REASONS) / sizeof(REASONS[0]); i++) {
+        const struct reason *r = &REASONS[i];
+        if (strcmp(r->why, why) != 0)
+            continue;
+        say(v, r->id, OV_OUTCOME_WORKS, "%s is reached, but through %s: %s.", f->peer, via,
+            r->words);
+        advise_reason(f, r, v);
+        return;
+    }
+    say(v, "relayed", OV_OUTCOME_WORKS, "%s is reached, but through %s%s%s.", f->peer, via,
+        f->relay_words ? ": " : "", or (f->relay_words, ""));
+    advise_direct(f, v);
+}
+
+static bool lost_peer(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (!f->known) {
+        say(v, "peer_unknown", OV_OUTCOME_BROKEN, "No peer %s is known here.", f->peer);
+        advise(v, "ovpn peers lists those that are; give an address, or an IP in a network");
+        advise(v, "is it a member of the same network, and was it ever online?");
+        return true;
+    }
+    if (f->ping == OV_NO_ANSWER) {
+        say(v, "peer_offline", OV_OUTCOME_BROKEN,
+            "This side works, but %s does not answer: it is switched off, not online, or its ovpn "
+            "does not run.",
+            f->peer);
+        advise(v, "run \"ovpn doctor\" on that computer");
+        advise(v, "\"ovpn peers\" shows when it was last connected");
+        return true;
+    }
+    if (f->full_ping == OV_NO_ANSWER) {
+        say(v, "mtu_blackhole", OV_OUTCOME_BROKEN,
+            "Small packets reach %s and large ones vanish on the way: connections begin, and then "
+            "hang.",
+            f->peer);
+        advise(v, "something on the way carries less than 1280 bytes: often another VPN or a "
+                  "tunnel below this one. Switch it off, or raise its MTU");
+        return true;
+    }
+    return false;
+}
+
+static void peer(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (lost_peer(f, v))
+        return;
+    if (f->path == OV_PEER_WAY_DIRECT) {
+        direct(f, v);
+    } else if (f->path == OV_PEER_WAY_RELAY) {
+        relayed(f, v);
+    } else {
+        say(v, "peer_idle", OV_OUTCOME_GOOD,
+            "%s is not connected just now; the first packet to it connects.", f->peer);
+        advise(v, "to try it: sudo ovpn ping %s", f->peer);
+    }
+}
+
+/* ---- what only makes things slower ---- */
+
+/* Only streams get out. `subject` is reached through them; NULL: everything is. */
+static void blocked(const struct ov_facts *f, struct ov_verdict *v, const char *subject)
+{
+    const char *root = or (f->root, "the server");
+    if (f->proxy != NULL)
+        say(v, "only_proxy", OV_OUTCOME_WORKS,
+            "This network lets nothing out but through its proxy %s; %s relayed through %s by TLS.",
+            f->proxy, subject ? "this peer is" : "all is", root);
+    else if (f->way == OV_WAY_TLS)
+        say(v, "only_443", OV_OUTCOME_WORKS,
+            "This network blocks UDP and lets little more out than web pages; %s relayed through "
+            "%s by TLS.",
+            subject ? "this peer is" : "all is", root);
+    else
+        say(v, "udp_blocked", OV_OUTCOME_WORKS, "This network blocks UDP; %s relayed through %s%s.",
+            subject ? "this peer is" : "all is", root, f->way == OV_WAY_TCP ? " by TCP" : "");
+    advise(v, "it works, but slower. Direct ways need UDP: ask who runs this network (the campus, "
+              "the company) to let it out");
+    advise(v, "or use another network, such as a phone's hotspot");
+}
+
+static void health(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (f->online > 0 && (f->udp_blocked || f->way > OV_WAY_UDP)) {
+        blocked(f, v, NULL);
+    } else if (f->networks == 0 && !f->is_root) {
+        say(v, "not_joined", OV_OUTCOME_WORKS, "All is well, but no network is joined.");
+        advise(v, "join one: ovpn join NETID@HOST, or with an invite from its owner");
+    } else if (f->trouble == OV_NET_AWAY) {
+        say(v, "controller_away", OV_OUTCOME_WORKS,
+            "The network %s works, but its controller does not answer: nobody new can join, and "
+            "changes do not arrive.",
+            or (f->net, "?"));
+        advise(v, "if it stays away, tell the network's owner");
+    } else if (f->narrow) {
+        say(v, "narrow_router", OV_OUTCOME_WORKS,
+            "This router takes few connections at once; ovpn holds back so as not to overrun it, "
+            "and some peers stay relayed.");
+        advise_direct(f, v);
+    } else if (f->relayed > 0) {
+        say(v, "some_relayed", OV_OUTCOME_WORKS,
+            "All works, but %u peer%s reached through a relay.", f->relayed,
+            f->relayed > 1 ? "s are" : " is");
+        advise(v, "ovpn doctor ADDRESS tells why, and what helps");
+    } else {
+        say(v, "ok", OV_OUTCOME_GOOD, "All is well.");
+    }
+}
+
+void ov_verdict_find(const struct ov_facts *f, struct ov_verdict *out)
+{
+    bool reached =
+        f->peer != NULL && f->known && f->path != OV_PEER_WAY_NONE && f->ping != OV_NO_ANSWER;
+    memset(out, 0, sizeof(*out));
+    if (no_daemon(f, out))
+        return;
+    /* What reaches the peer all the same is no trouble of this peer. */
+    if (!(reached && f->path == OV_PEER_WAY_DIRECT) && no_way_out(f, out))
+        return;
+    if (!reached && net_trouble(f, out))
+        return;
+    if (f->peer != NULL)
+        peer(f, out);
+    else
+        health(f, out);
+}

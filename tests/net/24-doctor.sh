@@ -1,0 +1,96 @@
+#!/bin/bash
+# `ovpn doctor` says what is wrong, in every situation that can be made here, and when nothing works.
+. "$(dirname "$0")/lab.sh"
+core
+site root 20.0.0.1
+server root 20.0.0.1
+site friend 20.0.0.9
+node friend "[node]" "name = friend"
+for n in 1 2; do
+    router "r$n" "20.0.$n.1" "10.0.$n" random
+    host "home$n" "r$n" 2
+    node "home$n" "[node]" "name = home$n"
+done
+
+doctor() { # NODE EXIT-CODE VERDICT [PEER]: what it says, to people and to programs, is the same
+    local code=0 verdict words
+    ov "$1" doctor --json -c "$LAB/$1.conf" "${@:4}" >"$LOG/doctor.json" </dev/null || code=$?
+    verdict=$(jq -r .verdict "$LOG/doctor.json")
+    words=$(jq -r .words "$LOG/doctor.json")
+    echo "$verdict (exit code $code): $words"
+    [ "$code" = "$2" ] && [ "$verdict" = "$3" ] && [ -n "$words" ] || { cat "$LOG/doctor.json"; return 1; }
+    code=0
+    ov "$1" doctor -c "$LAB/$1.conf" "${@:4}" >"$LOG/doctor.txt" </dev/null || code=$?
+    cat "$LOG/doctor.txt"
+    [ "$code" = "$2" ] && tr '\n' ' ' <"$LOG/doctor.txt" | tr -s ' ' | grep -qF "${words:0:60}"
+}
+has() { # TEXT: in the last report for people
+    tr '\n' ' ' <"$LOG/doctor.txt" | tr -s ' ' | grep -qE -- "$1" || { cat "$LOG/doctor.txt"; return 1; }
+}
+
+# Without a daemon.
+check "no daemon: code 3" doctor home1 3 no_daemon
+check "it says how to start it" has 'start it: sudo ovpn service'
+check "no daemon, and a peer is asked for" doctor home1 3 no_daemon 10.9.9.9
+printf '[node]\nprot = 5\n' >"$LAB/home1.conf"
+check "a mistake in the settings" doctor home1 3 bad_config
+check "with its line" has 'home1.conf:2: .*prot'
+printf '[node]\nname = home1\nroots = nobody.invalid\n' >"$LAB/home1.conf"
+check "a name that nobody knows is shown before the daemon runs" eval 'doctor home1 3 no_daemon && has "nobody.invalid .*cannot find"'
+no_tun() {
+    unshare -m sh -c "mount -t tmpfs none /dev/net && exec nsenter --net=/run/netns/home1 -- '$OVPN' -H '$LAB/home1' doctor --json" \
+        >"$LOG/doctor.json"
+    [ $? = 3 ] && jq -e '.verdict == "no_tun"' "$LOG/doctor.json"
+}
+check "no /dev/net/tun" no_tun
+check "two peers are one too many: code 2" eval 'ov home1 doctor a b 2>/dev/null; [ $? = 2 ]'
+
+# A name that nobody knows; no server; no way out at all.
+need "a daemon" start home1
+check "the daemon cannot look the name up" within 10 doctor home1 1 no_dns
+ip -n home1 route del default
+check "no default route" doctor home1 1 offline
+ip -n home1 route add default via 10.0.1.1
+stop home1
+printf '[node]\nname = home1\n' >"$LAB/home1.conf"
+need "all come up" start root friend home1 home2
+check "no server known" doctor home1 1 no_root_known
+check "the server itself is well" doctor root 0 ok
+need "a network" ov root net create dorm
+ID=$(netid root dorm)
+need "home1 asks" ov home1 join --no-wait "$ID@20.0.0.1:4793"
+check "waiting for the owner" within 10 doctor home1 1 waiting
+check "what to tell the owner" has "${ADDRESS[home1]}"
+need "it and others are admitted" eval 'for n in home2 friend; do ov $n join --no-wait $ID@20.0.0.1:4793; done; admit root dorm home1 home2 friend'
+for name in home1 home2 friend; do
+    need "$name is in" within 10 is_ready $name
+done
+
+# Peers.
+A=$(ip4 home1) B=$(ip4 home2) F=$(ip4 friend)
+check "a friend with a public address: direct" doctor home1 0 direct "${ADDRESS[friend]}"
+check "by its overlay address, too" doctor home1 0 direct "$F"
+check "two random routers: relayed, and why" doctor home1 0 relayed_both_random "${ADDRESS[home2]}"
+check "what helps" has 'UPnP.*forward.*IPv6'
+check "both routers are told of" has 'Your router.*random.*address-and-port-dependent.*its router.*random'
+check "without a peer: one line for it, with the reason" eval 'doctor home1 0 some_relayed && has "${ADDRESS[home2]} both sides are behind NATs with random ports"'
+check "nobody of that name" doctor home1 1 peer_unknown 10.99.99.99
+stop home2
+check "a peer that is off" within 20 doctor home1 1 peer_offline "${ADDRESS[home2]}"
+start home2
+
+# Large datagrams vanish: no fault of the small ones.
+black_hole() { policy r1 "${1:+meta length > 1000 ip protocol udp drop}"; }
+black_hole yes
+check "an MTU black hole" within 20 doctor home1 1 mtu_blackhole "${ADDRESS[friend]}"
+black_hole ''
+
+# The controller is away; the root is; a firewall on this very computer.
+on home1 nft 'table inet mine { chain out { type filter hook output priority 0; meta l4proto { udp, tcp } drop; }; }'
+stop home1 && start home1
+check "a firewall here" within 20 doctor home1 1 host_firewall
+on home1 nft delete table inet mine
+within 20 doctor home1 0 ok >/dev/null
+stop root
+check "no root answers" within 40 doctor home1 1 no_root
+check "it is said which" has '20.0.0.1 .*no answer'
