@@ -92,7 +92,7 @@ stop alice
 rm -rf "$LAB/alice/peers"
 start alice
 stranger replay "$LOG/old" 1000 spoofed
-check "of one who is away: tried once or twice, not 300 times" within 3 eval '[ "$(count alice tries)" -ge 1 ] && [ "$(count alice tries)" -le 4 ]'
+check "of one who is away: tried a few times, not 300" within 10 eval '[ "$(count alice tries)" -ge 1 ] && [ "$(count alice tries)" -le 8 ]'
 check "with few handshakes" json alice '[.peers[] | .tx_bytes] | add < 20000' peers
 start bob
 need "(he is back)" within 2 pings alice "$B"
