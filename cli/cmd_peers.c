@@ -12,7 +12,7 @@ static const struct ov_synopsis synopsis = {
     .usage = "[ADDRESS]",
     .about = "List the nodes this one knows, and the way to each:\n"
              "  DIRECT  datagrams go straight to it, REMOTE is where\n"
-             "  RELAY   they go through the root named under VIA, slower but as secret\n"
+             "  RELAY   they go through the root or member named under VIA, slower but as secret\n"
              "  -       not connected now; the first frame to it connects",
     .examples = "peers\npeers 8056c2e21c --json",
     .max_args = 1,
@@ -53,9 +53,10 @@ static void add(struct ov_table *t, const json_t *p, double now)
     ov_table_add(t, ov_json_text(p, "address", ""));
     add_name(t, p);
     ov_table_add(t, direct ? "DIRECT" : relay ? "RELAY" : "-");
-    ov_table_add(t, direct  ? ov_json_text(p, "remote", "")
-                    : relay ? ov_json_text(p, "via", "")
-                            : "");
+    if (strcmp(ov_json_text(p, "via_kind", ""), "member") == 0)
+        ov_table_addf(t, "%s (member)", ov_json_text(p, "via", ""));
+    else
+        ov_table_add(t, ov_json_text(p, direct ? "remote" : relay ? "via" : "", ""));
     ov_table_add(t, direct || relay ? ov_text_ago(ov_json_number(p, "since", 0), now, unit) : "");
     ov_table_add(t, measured ? ov_text_ms(ov_json_number(p, "rtt_ms", 0), unit) : "");
     ov_table_add(t, measured ? ov_text_percent(ov_json_number(p, "loss", 0), unit) : "");
@@ -88,8 +89,8 @@ static void print_all(const json_t *peers)
     ov_table_free(&t);
     if (relayed)
         printf("\nRELAY: no direct way to that peer was found yet, so its datagrams go through a "
-               "root (encrypted\n"
-               "end to end, but slower). ovpn keeps trying. \"When it says RELAY\" in README.md "
+               "root or a member\n"
+               "that relays (encrypted end to end, but slower). ovpn keeps trying. \"When it says RELAY\" in README.md "
                "has what helps.\n");
 }
 

@@ -154,13 +154,28 @@ static bool set_root_port(struct ov_settings *s, const char *v)
     return parse_port_value(v, &s->root_port);
 }
 
-static bool set_relay_rate(struct ov_settings *s, const char *v)
+static bool parse_rate(const char *v, uint32_t *out)
 {
     uint64_t n;
     if (ov_text_number(v, 1000000, &n) != OV_OK || n == 0)
         return false;
-    s->relay_rate_mbit = (uint32_t)n;
+    *out = (uint32_t)n;
     return true;
+}
+
+static bool set_relay(struct ov_settings *s, const char *v)
+{
+    return parse_bool(v, &s->relay);
+}
+
+static bool set_member_rate(struct ov_settings *s, const char *v)
+{
+    return parse_rate(v, &s->member_rate_mbit);
+}
+
+static bool set_relay_rate(struct ov_settings *s, const char *v)
+{
+    return parse_rate(v, &s->relay_rate_mbit);
 }
 
 static bool set_public(struct ov_settings *s, const char *v)
@@ -208,6 +223,8 @@ static const struct key {
     {"node", "portmap", set_portmap, false, "yes or no"},
     {"node", "lan_discovery", set_lan_discovery, false, "yes or no"},
     {"node", "priority", set_priority, false, "realtime or normal"},
+    {"node", "relay", set_relay, false, "yes or no"},
+    {"node", "relay_rate_mbit", set_member_rate, false, "megabits a second, 1 to 1000000"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},

@@ -290,7 +290,8 @@ static int open_engine(struct ov_daemon *d, const struct ov_identity_secret *id,
         .pow = OV_POW_DEFAULT,
         .random = {.fill = random_fill},
         .log = d->log,
-        .relay_rate = (uint64_t)s->relay_rate_mbit * 125000,
+        .volunteer = s->relay,
+        .relay_rate = (uint64_t)(s->root ? s->relay_rate_mbit : s->member_rate_mbit) * 125000,
     };
     int err = ov_node_new(&cfg, ov_daemon_now(d), ov_daemon_wall(), &d->node);
     if (err != OV_OK) {

@@ -340,16 +340,23 @@ static json_t *peer_why(const struct ov_peer_info *info)
     return json_pack("{s:s,s:s}", "code", ov_why_name(info->why), "text", ov_why_text(info->why));
 }
 
+static const char *via_kind(const struct ov_peer_info *info)
+{
+    if (!info->via)
+        return NULL;
+    return info->via_member ? "member" : "root";
+}
+
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
 {
     static const char *const PATH[] = {
         [OV_PEER_NONE] = "none", [OV_PEER_RELAY] = "relay", [OV_PEER_DIRECT] = "direct"};
     return json_pack(
-        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "address",
+        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "address",
         ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
         info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
         PATH[info->path], "remote", ov_json_of_endpoint(&info->remote), "via",
-        ov_json_of_addr(info->via), "since", ov_json_of_instant(d, info->since), "rtt_ms",
+        ov_json_of_addr(info->via), "via_kind", via_kind(info), "since", ov_json_of_instant(d, info->since), "rtt_ms",
         ov_json_of_ms(info->rtt), "jitter_ms", ov_json_of_ms(info->jitter), "loss",
         (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
         (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",

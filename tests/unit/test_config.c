@@ -48,6 +48,7 @@ static void defaults(void **state)
     assert_true(s.portmap);
     assert_true(s.lan_discovery);
     assert_true(s.priority);
+    assert_false(s.relay);
     assert_false(s.root);
     assert_false(s.controller);
     assert_int_equal(s.log_level, OV_LOG_INFO);
@@ -68,6 +69,8 @@ static void everything(void **state)
                            "portmap = no\n"
                            "lan_discovery = no\n"
                            "priority = normal\n"
+                           "relay = yes\n"
+                           "relay_rate_mbit = 7\n"
                            "roots = vpn.example.org, 203.0.113.5:4794\n"
                            "    [2001:db8::1]:4793\n"
                            "\n"
@@ -90,6 +93,8 @@ static void everything(void **state)
     assert_false(s.portmap);
     assert_false(s.lan_discovery);
     assert_false(s.priority);
+    assert_true(s.relay);
+    assert_int_equal(s.member_rate_mbit, 7);
     assert_int_equal(s.nroots, 3);
     assert_string_equal(s.roots[0].name, "vpn.example.org");
     assert_int_equal(s.roots[0].port, OV_DEFAULT_PORT);
@@ -147,6 +152,8 @@ static void bad_values(void **state)
         "[node]\nname =\n",
         "[node]\noffload = tso\n",
         "[node]\npriority = high\n",
+        "[node]\nrelay = 3\n",
+        "[node]\nrelay_rate_mbit = 0\n",
         "[node]\ninterface = a/b\n",
         "[node]\ninterface = ovpn%s\n",
         "[node]\ninterface = ovpn%d%d\n",
