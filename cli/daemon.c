@@ -88,7 +88,7 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
         ov_networks_mark(d->networks, e->net);
         break;
     case OV_EVENT_ROOT:
-        if (d->owner != NULL && !d->settings->root)
+        if (d->owner != NULL)
             ov_owner_mark_roots(d->owner);
         break;
     case OV_EVENT_CONFLICT:

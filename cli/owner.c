@@ -22,7 +22,7 @@ struct ov_owner {
     struct ov_controller *controller;
     struct ov_store *store;
     uv_timer_t timer;
-    bool roots_dirty;
+    bool roots_dirty, roots_told;
     size_t nroots; /* as last told to the controller */
     struct ov_net_root roots[OV_NET_ROOTS_MAX];
     struct { /* [root] public, looked up */
@@ -75,14 +75,28 @@ static size_t self_as_root(struct ov_owner *o, struct ov_net_root out[OV_NET_ROO
     return r->nendpoints > 0 ? 1 : 0;
 }
 
-/* The roots that this node uses itself. */
-static size_t roots_of_node(struct ov_owner *o, struct ov_net_root out[OV_NET_ROOTS_MAX])
+static struct ov_net_root *find_root(struct ov_net_root *v, size_t n, ov_addr a)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].id.addr == a)
+            return &v[i];
+    return NULL;
+}
+
+/* The roots that this node's user chose, after the `n` that are there. Not those that only a network
+ * names: it would name them for ever. *waiting: some have not said who they are. */
+static size_t roots_of_node(struct ov_owner *o, struct ov_net_root out[OV_NET_ROOTS_MAX], size_t n,
+                            bool *waiting)
 {
     struct ov_root_info v[OV_ROOTS_MAX];
-    size_t n = 0, known = ov_node_roots(o->d->node, v, OV_ROOTS_MAX);
+    size_t known = ov_node_roots(o->d->node, v, OV_ROOTS_MAX);
+    *waiting = false;
     for (size_t i = 0; i < known && n < OV_NET_ROOTS_MAX; i++) {
         struct ov_peer_info peer;
-        if (v[i].addr == 0 || !v[i].is_root || v[i].mismatch ||
+        if (v[i].net != 0)
+            continue;
+        *waiting |= v[i].addr == 0 || (!v[i].is_root && !v[i].online);
+        if (v[i].addr == 0 || !v[i].is_root || v[i].mismatch || find_root(out, n, v[i].addr) ||
             ov_node_peer(o->d->node, v[i].addr, &peer) != OV_OK)
             continue;
         out[n].id = peer.id;
@@ -93,19 +107,42 @@ static size_t roots_of_node(struct ov_owner *o, struct ov_net_root out[OV_NET_RO
     return n;
 }
 
+/* What the networks named until now, as far as it is not in `out`. */
+static size_t keep_roots(const struct ov_owner *o, struct ov_net_root out[OV_NET_ROOTS_MAX],
+                         size_t n)
+{
+    for (size_t i = 0; i < o->nroots && n < OV_NET_ROOTS_MAX; i++)
+        if (find_root(out, n, o->roots[i].id.addr) == NULL)
+            out[n++] = o->roots[i];
+    return n;
+}
+
 static void tell_roots(struct ov_owner *o)
 {
     struct ov_net_root v[OV_NET_ROOTS_MAX];
+    bool waiting;
     memset(v, 0, sizeof(v)); /* compared as bytes below */
-    size_t n = o->d->settings->root ? self_as_root(o, v) : roots_of_node(o, v);
+    size_t n = roots_of_node(o, v, o->d->settings->root ? self_as_root(o, v) : 0, &waiting);
     o->roots_dirty = false;
-    /* No root known at the moment is no reason to forget the ones that were. */
-    if (n == 0 || (n == o->nroots && memcmp(v, o->roots, sizeof(v)) == 0))
+    /* A server that does not answer at the moment is no reason to forget the one that did. */
+    if (waiting)
+        n = keep_roots(o, v, n);
+    if (n == 0 || (o->roots_told && n == o->nroots && memcmp(v, o->roots, sizeof(v)) == 0))
         return;
+    o->roots_told = true;
     memcpy(o->roots, v, sizeof(v));
     o->nroots = n;
     if (ov_controller_set_roots(o->controller, v, n, ov_daemon_wall()) != OV_OK)
         ov_log(&o->d->log, OV_LOG_WARN, "the list of roots is not stored: %s", o->store->error);
+}
+
+/* The roots that a stored network names: the ones last told to the controller. */
+static int stored_roots(void *arg, const struct ov_net_record *n)
+{
+    struct ov_owner *o = arg;
+    o->nroots = n->nroots;
+    memcpy(o->roots, n->roots, sizeof(o->roots));
+    return 1;
 }
 
 static void on_public(void *arg, const struct ov_endpoint *eps, size_t n, const char *error)
@@ -162,6 +199,8 @@ int ov_owner_open(struct ov_daemon *d, const struct ov_identity_secret *identity
     err = ov_store_sqlite_open(path, &o->store, why);
     if (err != OV_OK)
         goto fail;
+    /* When it cannot be read now, they are only told anew. */
+    (void)!o->store->ops->net_each(o->store, stored_roots, o);
     struct ov_controller_config cfg = {
         .identity = identity,
         .store = o->store,

@@ -11,6 +11,7 @@
 #define CALL_FIRST    (500 * OV_MS) /* the first few times: each answer allows the next step */
 #define CALLS_FIRST   8
 #define CALL_ROUND    3 /* by then a direct path would be there */
+#define SETTLE        OV_SEC
 #define SWITCH_PROBES 3
 #define MEMBER_EXTRA  (5 * OV_MS)
 #define ROOT_EXTRA    (10 * OV_MS)
@@ -169,15 +170,15 @@ static ov_time distance(const struct ov_peer *r)
     return ov_path_score(&r->paths->p[r->paths->active]);
 }
 
-/* Nothing is measured: the relay it was last heard through, else the nearest root. */
-static struct ov_peer *nearest(const struct ov_peer *p)
+/* Nothing is measured: the relay it was last heard through, else the nearest root; not `except`. */
+static struct ov_peer *nearest(const struct ov_peer *p, const struct ov_peer *except)
 {
     struct ov_peer *pick = p->relay_via ? ov_peer_find(p->e, p->relay_via) : NULL;
-    if (pick && pick != p && may_relay(pick) && ov_peer_online(pick))
+    if (pick && pick != p && pick != except && may_relay(pick) && ov_peer_online(pick))
         return pick;
     pick = NULL;
     for (struct ov_peer *r = p->e->keep; r; r = r->keep_next)
-        if (r->relay && r != p && ov_peer_online(r) && (!pick || distance(r) < distance(pick)))
+        if (r->relay && r != p && r != except && ov_peer_online(r) && (!pick || distance(r) < distance(pick)))
             pick = r;
     return pick;
 }
@@ -188,7 +189,7 @@ struct ov_peer *ov_peer_relay_for(struct ov_peer *p)
     if (p->hops && p->paths && p->hops->chosen >= 0 && (r = usable(p, p->hops->chosen)) != NULL)
         return r;
     int k = p->hops && p->paths ? best(p, 0) : -1;
-    return k >= 0 ? usable(p, k) : nearest(p);
+    return k >= 0 ? usable(p, k) : nearest(p, NULL);
 }
 
 bool ov_hop_via(struct ov_peer *p, int path, struct ov_via *out)
@@ -235,14 +236,29 @@ static bool covered(const struct ov_peer *p)
            p->e->now - p->unanswered >= 2 * ov_hop_doubt(p);
 }
 
+/* The chosen way died: should it come back, it begins anew, and not with all that it lost. */
+static void leave(struct ov_peer *p, int k)
+{
+    struct ov_hop *h = &p->hops->h[k];
+    rename_probes(p->paths, OV_PATH_HOP(k), OV_PATH_NONE);
+    ov_quality_init(&h->q);
+    h->better = 0;
+    h->last_rx = 0;
+    h->left = p->e->now;
+}
+
 void ov_hop_heard(struct ov_peer *p, const struct ov_peer *relay)
 {
     struct ov_hops *hs = p->hops;
-    int k = hs ? slot(p, relay) : -1;
+    int k = hs ? slot(p, relay) : -1, old = k >= 0 ? hs->chosen : -1;
     if (k >= 0)
         hs->h[k].last_rx = p->e->now;
-    if (k >= 0 && (hs->chosen < 0 || covered(p)))
+    if (k >= 0 && old < 0) {
         choose(p, k);
+    } else if (k >= 0 && k != old && covered(p)) {
+        choose(p, k);
+        leave(p, old);
+    }
     if (p->paths->active < 0 && (k < 0 || k == hs->chosen))
         p->unanswered = 0;
 }
@@ -252,7 +268,7 @@ struct ov_peer *ov_hop_second(struct ov_peer *p, const struct ov_peer *first)
     if (!p->unanswered || !p->hops || !covered(p))
         return NULL;
     int k = best(p, first->id.addr);
-    return k >= 0 ? usable(p, k) : NULL;
+    return k >= 0 ? usable(p, k) : nearest(p, first);
 }
 
 void ov_hop_restart(struct ov_peer *p)
@@ -278,9 +294,24 @@ static void gather(struct ov_peer *p)
             slot(p, r);
 }
 
+/* A relay that was given up is there again: see soon how it compares. First it has to hear from both
+ * ends who they are. */
+static void welcome(struct ov_peer *p)
+{
+    for (int k = 0; k < OV_HOPS_MAX; k++) {
+        struct ov_hop *h = &p->hops->h[k];
+        const struct ov_peer *r = h->left ? usable(p, k) : NULL;
+        if (!r || r->last_rx <= h->left)
+            continue;
+        leave(p, k); /* what was lost meanwhile does not count */
+        h->left = 0;
+        p->hops->round = 0;
+        p->hops->next = p->e->now + SETTLE;
+    }
+}
+
 static void probe(struct ov_peer *p, int k)
 {
-    p->hops->h[k].asked = p->e->now;
     ov_peer_probe(p, k == p->hops->chosen ? OV_PATH_RELAY : OV_PATH_HOP(k), 0, 0);
 }
 
@@ -290,6 +321,7 @@ static ov_time service_rounds(struct ov_peer *p)
     ov_time now = p->e->now;
     if (now - p->last_frame >= OV_KEEPALIVE_PEER) /* idle: with its next keepalive, if ever */
         return OV_NEVER;
+    welcome(p);
     if (now >= hs->next) {
         bool quick = hs->round < OV_HOP_ROUNDS - 1;
         gather(p);

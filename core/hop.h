@@ -32,7 +32,7 @@ struct ov_hop {
     bool member;   /* of one of our networks; else a root of ours */
     uint8_t better;
     ov_time last_rx; /* the peer was heard through it; 0: never */
-    ov_time asked;   /* last probed */
+    ov_time left;    /* when it was given up for silence; 0: it was not, or is back */
     struct ov_path_quality q;
 };
 

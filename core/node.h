@@ -211,6 +211,7 @@ size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap);
 
 struct ov_root_info {
     char host[OV_NET_NAME_MAX * 2];
+    ov_netid net;          /* the network whose configuration names it; 0: the user did */
     ov_addr addr;          /* 0: has not answered yet */
     bool online, mismatch; /* mismatch: another identity than the pinned one answered */
     bool is_root;          /* offers to relay */

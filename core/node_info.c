@@ -160,6 +160,7 @@ size_t ov_node_roots(const struct ov_node *n, struct ov_root_info *out, size_t c
         struct ov_root_info *o = &out[k++];
         memset(o, 0, sizeof *o);
         memcpy(o->host, r->host, sizeof o->host);
+        o->net = r->net;
         o->mismatch = r->mismatch;
         o->asked = r->asked;
         o->nendpoints = r->nendpoints;
