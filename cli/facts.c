@@ -212,7 +212,8 @@ static void read_punch(const json_t *peer, struct ov_facts *f)
     json_int_t rounds = json_integer_value(json_object_get(punch, "rounds"));
     f->relay_why = text(why, "code");
     f->relay_words = text(why, "text");
-    if (is(punch, "result", "hit"))
+    /* (a running attempt that has got through lingers for a while) */
+    if (is(punch, "result", "hit") || is(punch, "result", "running"))
         f->strategy = text(punch, "strategy");
     f->deaf = rounds > 1 && text(punch, "strategy") != NULL && is(punch, "mapping", "unknown") &&
               is(punch, "filtering", "unknown");

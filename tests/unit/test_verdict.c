@@ -203,6 +203,9 @@ static void reports_of_peers(void **state)
            "{'result':'hit','strategy':'birthday'}}}",
            "direct_birthday");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.6:7','punch':"
+           "{'result':'running','strategy':'predict'}}}",
+           "direct_predicted");
+    judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.6:7','punch':"
            "{'result':'missed','strategy':'birthday'}}}",
            "direct");
     judged("{" ONLINE "}," READY "," ASKED "'path':'relay','via':'1234567890','why':"
