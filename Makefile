@@ -10,6 +10,7 @@
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make bench-publish   its results into README.md and docs/
+#   make bench-profile   where the processor time of a packet goes, step by step (perf)
 #   make bench-engine    what a packet and a peer cost the engine, with 2 and 1,000 peers (a minute)
 #   make demo            a root, a controller and two homes behind NATs, on this machine
 #   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
@@ -70,7 +71,7 @@ NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
 SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
-             bench/run bench/publish $(wildcard bench/peers/*.sh)
+             bench/run bench/publish bench/profile $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
 
@@ -170,6 +171,10 @@ bench-engine: $(BUILD)/bench/engine
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
 	@packaging/deps bench
 	@BUILD=$(BUILD) bench/run
+bench-profile: $(BUILD)/ovpn
+	@mkdir -p $(BUILD)/bench
+	@packaging/deps profile
+	@BUILD=$(BUILD) bench/profile
 bench-publish:
 	@BUILD=$(BUILD) bench/publish
 demo: $(BUILD)/ovpn $(BUILD)/test-deps
@@ -204,7 +209,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz
 
-.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish bench-engine demo format lint install uninstall help clean
+.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish bench-profile bench-engine demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:

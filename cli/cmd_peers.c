@@ -71,7 +71,7 @@ static void print_all(const json_t *peers)
     double now = (double)time(NULL);
     bool relayed = false;
     struct ov_table t;
-    size_t i;
+    size_t i, reasons = 0;
     json_t *p;
 
     if (json_array_size(peers) == 0) {
@@ -87,6 +87,12 @@ static void print_all(const json_t *peers)
     }
     ov_table_print(&t, stdout);
     ov_table_free(&t);
+    json_array_foreach(peers, i, p)
+    {
+        const char *why = ov_json_text(json_object_get(p, "why"), "text", "");
+        if (*why)
+            printf("%s%s: %s\n", reasons++ ? "" : "\n", ov_json_text(p, "address", ""), why);
+    }
     if (relayed)
         printf("\nRELAY: no direct way to that peer was found yet, so its datagrams go through a "
                "root or a member\n"

@@ -201,7 +201,9 @@ static void on_sockets(void *arg)
         return;
     }
     a->state = BASE;
-    a->root_rtt = roots[0]->paths->p[roots[0]->paths->active].q.srtt;
+    const struct ov_path_quality *q = &roots[0]->paths->p[roots[0]->paths->active].q;
+    a->root_rtt = q->srtt;
+    a->root_loss = q->loss;
     wake(a, OV_NEVER);
     if (!ov_reflect_ask(a->e, &(struct ov_reflect_ask){.root = roots[0],
                                                        .socket = a->socket[0],
@@ -369,6 +371,10 @@ static bool take_theirs(struct attempt *a, const struct ov_msg_punch *m)
 static void answered(struct ov_peer *p, const struct ov_msg_punch *m)
 {
     struct attempt *a = find(p, true);
+    if (a && m->nonce == a->nonce && m->strategy == OV_STRATEGY_RELAY && a->state != LINGER) {
+        end(a, OV_ATTEMPT_REFUSED); /* also in the middle of it */
+        return;
+    }
     if (!a || a->answering || a->state != ASKED || m->nonce != a->nonce) {
         ov_drop(p->e, OV_DROP_UNEXPECTED);
         return;
@@ -446,6 +452,8 @@ static void service(void *arg, ov_time now)
             a->state = LINGER;
             wake(a, now + LINGER_TIME);
         } else if (r != OV_ATTEMPT_RUNNING) {
+            if (r == OV_ATTEMPT_NARROW)
+                refuse(a->p, a->nonce);
             end(a, r);
         } else {
             wake(a, now + ATTEMPT_TICK);

@@ -6,10 +6,13 @@
 #include "reflect.h"
 #include "relay.h"
 
-#define PER_TICK    4             /* datagrams: 400 a second */
-#define CANARY_LATE (200 * OV_MS) /* beyond three of the root's round trips */
-#define CANARY_LOST 3             /* in a row: with 20 % of loss, one time in 20 */
-#define SETTLE      (600 * OV_MS) /* for a new endpoint to answer its challenge */
+#define PER_TICK      4             /* datagrams: 400 a second */
+#define CANARY_LATE   (200 * OV_MS) /* beyond three of the root's round trips */
+#define CANARY_LOST   2             /* what a lost canary counts; one that came home takes 1 off */
+#define CANARY_ENOUGH 5
+#define CANARY_LOSSY  12            /* the same where the way to the root loses packets anyway */
+#define LOSSY         50            /* permille */
+#define SETTLE        (600 * OV_MS) /* for a new endpoint to answer its challenge */
 
 /* Has the other side got through? PAUSE: something came, and is being proven. */
 enum sight { NOTHING, PAUSE, PROVEN };
@@ -43,10 +46,12 @@ static void on_canary(void *arg, unsigned tag, const struct ov_endpoint *seen, o
     (void)rtt;
     a->canary_out = false;
     if (seen) {
-        a->canaries_lost = 0;
+        /* What gets through in a pause tells little. */
+        a->canaries_lost -= a->canaries_lost > 0 && !a->canary_paused;
         ov_budget_canary_home(&a->e->budget);
     } else {
-        a->canaries_lost++;
+        a->canaries_lost += CANARY_LOST;
+        ov_budget_canary_lost(&a->e->budget);
     }
 }
 
@@ -71,9 +76,10 @@ static void send_canary(struct attempt *a)
     if (ov_budget_take_canary(&a->e->budget, a->e->now) != OV_BUDGET_GO)
         return;
     a->canaries++;
+    a->canary_paused = ov_budget_waits(&a->e->budget);
     a->canary_out = ov_reflect_ask(a->e, &ask);
     if (!a->canary_out)
-        a->canaries_lost++;
+        a->canaries_lost += CANARY_LOST;
 }
 
 /* ---- datagrams ---- */
@@ -145,15 +151,13 @@ enum ov_attempt_result ov_attempt_run(struct attempt *a, ov_time now)
     enum sight s = look(a, now);
     if (s == PROVEN)
         return OV_ATTEMPT_HIT;
-    if (a->canaries_lost >= CANARY_LOST) {
+    if (a->canaries_lost >= (a->root_loss >= LOSSY ? CANARY_LOSSY : CANARY_ENOUGH)) {
         a->e->nat.narrow = OV_NAT_YES;
         return OV_ATTEMPT_NARROW;
     }
     if (dt >= a->plan.end)
         return OV_ATTEMPT_MISSED;
     for (int i = 0; i < PER_TICK && s == NOTHING && next(a, dt, true); i++) {
-        if (ov_budget_wants_canary(b))
-            send_canary(a);
         enum ov_budget_verdict v = ov_budget_take(b, new_flows(a), now);
         if (v == OV_BUDGET_SPENT)
             return OV_ATTEMPT_MISSED;
@@ -163,5 +167,7 @@ enum ov_attempt_result ov_attempt_run(struct attempt *a, ov_time now)
         if (a->p->punch)
             a->p->punch->packets++;
     }
+    if (ov_budget_wants_canary(b)) /* last, where a limit is felt first */
+        send_canary(a);
     return OV_ATTEMPT_RUNNING;
 }

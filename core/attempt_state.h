@@ -29,8 +29,9 @@ struct attempt {
     struct ov_endpoint seen, target; /* ours and theirs, from outside */
     ov_time began, t0, root_rtt;
     uint32_t openers, probes, canaries; /* sent so far */
-    bool canary_out;
-    unsigned canaries_lost; /* in a row */
+    bool canary_out, canary_paused;     /* it left while all else waited for it */
+    unsigned canaries_lost;             /* weighed against those that came home */
+    uint32_t root_loss;                 /* permille, before it began */
 };
 
 struct ov_attempts {

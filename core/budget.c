@@ -77,7 +77,7 @@ static enum ov_budget_verdict take(struct ov_budget *b, unsigned flows, ov_time 
 
 enum ov_budget_verdict ov_budget_take(struct ov_budget *b, unsigned flows, ov_time now)
 {
-    if (b->busy && b->ahead >= b->allowed)
+    if (b->busy && ov_budget_waits(b))
         return OV_BUDGET_CANARY;
     enum ov_budget_verdict v = take(b, flows, now);
     if (v == OV_BUDGET_GO)
@@ -96,6 +96,18 @@ void ov_budget_canary_home(struct ov_budget *b)
     b->allowed += b->allowed / 2;
     if (b->allowed > OV_BUDGET_TRUST)
         b->allowed = OV_BUDGET_TRUST;
+}
+
+void ov_budget_canary_lost(struct ov_budget *b)
+{
+    b->allowed /= 2;
+    if (b->allowed < OV_BUDGET_WARY)
+        b->allowed = OV_BUDGET_WARY;
+}
+
+bool ov_budget_waits(const struct ov_budget *b)
+{
+    return b->ahead >= b->allowed;
 }
 
 bool ov_budget_wants_canary(const struct ov_budget *b)

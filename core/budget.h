@@ -20,7 +20,8 @@
 #define OV_BUDGET_HOUR     (3600 * OV_SEC)
 #define OV_BUDGET_PEERS    256 /* remembered; when all of them are recent, nobody else gets one */
 #define OV_BUDGET_AHEAD    48  /* datagrams that may leave before a canary came home, */
-#define OV_BUDGET_TRUST    128 /* and in the end: each canary that did adds half */
+#define OV_BUDGET_TRUST    128 /* and in the end: each canary that did adds half, */
+#define OV_BUDGET_WARY     16  /* or at least: each that did not takes half away */
 
 struct ov_budget {
     bool busy, started;
@@ -52,6 +53,9 @@ enum ov_budget_verdict ov_budget_take(struct ov_budget *b, unsigned flows, ov_ti
 /* May a canary leave? It is a datagram and a flow like others, but not held by canaries. */
 enum ov_budget_verdict ov_budget_take_canary(struct ov_budget *b, ov_time now);
 void ov_budget_canary_home(struct ov_budget *b); /* a canary was answered in time */
+void ov_budget_canary_lost(struct ov_budget *b);
+/* Nothing leaves but a canary. */
+bool ov_budget_waits(const struct ov_budget *b);
 /* Time for the next canary: half of what is allowed without one has left. */
 bool ov_budget_wants_canary(const struct ov_budget *b);
 void ov_budget_end(struct ov_budget *b);

@@ -278,8 +278,9 @@ static enum ov_why why_hard(const struct ov_punch *u)
 {
     switch (u->result) {
     case OV_ATTEMPT_BUSY:
-    case OV_ATTEMPT_REFUSED:
         return OV_WHY_BUSY;
+    case OV_ATTEMPT_REFUSED:
+        return OV_WHY_REFUSED;
     case OV_ATTEMPT_LIMIT:
         return OV_WHY_LIMIT;
     case OV_ATTEMPT_NARROW:

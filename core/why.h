@@ -26,6 +26,7 @@ enum ov_attempt_result {
     X(FAMILY, family, "one side has only IPv4 and the other only IPv6")                            \
     X(BOTH_HARD, both_hard, "both sides are behind NATs with random ports")                        \
     X(HARD_FAILED, hard_failed, "one side's NAT gives random ports, and none was hit so far")      \
+    X(REFUSED, refused, "the other side takes no more attempts for now")                           \
     X(BUSY, busy, "a direct way to another peer is being made; this one is next")                  \
     X(LIMIT, limit, "three attempts in an hour did not get through; more have to wait")            \
     X(NARROW, narrow, "the router here does not take as many flows as an attempt needs")           \

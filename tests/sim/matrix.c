@@ -41,7 +41,7 @@ static void run_cell(enum pair_kind a, enum pair_kind b, unsigned seeds, struct 
         bool ok = pair_run(1000000u * (unsigned)a + 10000u * (unsigned)b + i, a, b, &r);
         c->runs++;
         c->broken += !ok || !r.first || r.first > OV_SEC;
-        c->gaps += r.gap;
+        c->gaps += r.gaps != 0;
         times[i] = r.direct ? r.direct : OV_NEVER;
         c->direct += r.direct != 0;
         c->in_time += r.direct && r.direct <= goal.within;

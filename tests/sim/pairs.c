@@ -163,8 +163,8 @@ void pair_talk(struct pair_world *w, ov_time span, struct pair_result *r)
         ov_time at = s->pings[i].sent + s->pings[i].rtt - began;
         if (s->pings[i].rtt && (!r->first || at < r->first))
             r->first = at;
-        r->gap |= s->pings[i].sent >= began + OV_SEC &&
-                  (s->pings[i].rtt == 0 || s->pings[i].rtt > OV_SEC);
+        r->gaps += s->pings[i].sent >= began + OV_SEC &&
+                   (s->pings[i].rtt == 0 || s->pings[i].rtt > OV_SEC);
     }
     fill_in(w, r);
 }

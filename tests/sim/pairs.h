@@ -30,12 +30,12 @@ struct pair_goal {
 struct pair_goal pair_goal(enum pair_kind a, enum pair_kind b);
 
 struct pair_result {
-    ov_time first;               /* until the first ping was answered; 0: never */
-    ov_time direct;              /* from the first ping until both sides were; 0: never */
-    bool gap;                    /* a ping got no answer within a second, though one was before */
-    uint64_t out[2], flows[2];   /* datagrams and flows of each side, from the first ping on */
-    uint64_t peak[2];            /* the most datagrams in a second */
-    size_t sockets[2];           /* the most at once besides the ordinary one */
+    ov_time first;             /* until the first ping was answered; 0: never */
+    ov_time direct;            /* from the first ping until both sides were; 0: never */
+    unsigned gaps;             /* pings that got no answer within a second, though one had before */
+    uint64_t out[2], flows[2]; /* datagrams and flows of each side, from the first ping on */
+    uint64_t peak[2];          /* the most datagrams in a second */
+    size_t sockets[2];         /* the most at once besides the ordinary one */
     unsigned attempts, hard_out; /* hard attempts and their datagrams, of the side with more */
     uint64_t refused;            /* by caps of routers */
     unsigned why;                /* enum ov_why of the first side, if relayed */

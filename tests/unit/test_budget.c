@@ -130,6 +130,13 @@ static void test_canaries(void **state)
     for (n = 0; ov_budget_take(&b, 0, now) == OV_BUDGET_GO; now += 10 * OV_MS)
         n++;
     assert_in_range(n, OV_BUDGET_AHEAD + 1, OV_BUDGET_TRUST);
+    assert_true(ov_budget_waits(&b));
+    for (int i = 0; i < 9; i++)
+        ov_budget_canary_lost(&b);
+    ov_budget_canary_home(&b);
+    for (n = 0; ov_budget_take(&b, 0, now) == OV_BUDGET_GO; now += 10 * OV_MS)
+        n++;
+    assert_int_equal(n, OV_BUDGET_WARY * 3 / 2);
 }
 
 int main(void)

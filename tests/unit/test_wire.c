@@ -492,8 +492,8 @@ static void test_ranges_of_decoders(void **state)
     assert_int_equal(WITH_BYTE(probe, HEX_PROBE, 13, 1), OV_EINVAL);               /* padding */
     assert_int_not_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK, 11, 5), 0);             /* family */
     assert_int_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK_RELAYED, 13, 1), OV_EINVAL); /* port alone */
-    assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT, 20, 1), OV_EINVAL);     /* padding */
-    assert_int_not_equal(WITH_BYTE(reflect_ok, HEX_REFLECT_OK, 12, 0), 0);   /* no endpoint */
+    assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT, 20, 1), OV_EINVAL);           /* padding */
+    assert_int_not_equal(WITH_BYTE(reflect_ok, HEX_REFLECT_OK, 12, 0), 0);         /* no endpoint */
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 0), 0);
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 17), 0);
     assert_int_equal(WITH_BYTE(whois, HEX_WHOIS, 2, 0xff), OV_EINVAL); /* reserved address */
