@@ -20,7 +20,8 @@
     "  open             on|off: admit everybody who knows the id\n"                                \
     "  window           seconds until a removed member is out even where nothing reaches\n"        \
     "  routes           \"10.0.0.0/8 via 10.147.17.1, ...\"\n"                                     \
-    "  dns              \"DOMAIN IP,IP\""
+    "  dns              \"DOMAIN IP,IP\"\n"                                                       \
+    "  roots            all, or addresses of this node's servers (ovpn status) for members to use"
 
 static const char *json_on(const json_t *net, const char *key)
 {
@@ -228,7 +229,8 @@ static void print_net(const struct ov_command_line *line, const json_t *net)
     static const char *const flags[][2] = {
         {"ip6", "ip6"}, {"check-ip", "check_ip"}, {"broadcast", "broadcast"}, {"open", "open"}};
     char *pools = ov_json_join(json_object_get(net, "pools"), NULL, ", "),
-         *routes = routes_text(net);
+         *routes = routes_text(net),
+         *roots = ov_json_join(json_object_get(net, "roots"), NULL, ", ");
     const json_t *dns = json_object_get(net, "dns");
     char *servers = ov_json_join(json_object_get(dns, "servers"), NULL, ","), text[512];
     (void)line;
@@ -244,8 +246,10 @@ static void print_net(const struct ov_command_line *line, const json_t *net)
     snprintf(text, sizeof text, "%s%s%s", ov_json_text(dns, "domain", ""), *servers ? " " : "",
              servers);
     print_field("dns", text);
+    print_field("roots", roots);
     print_field("to join", ov_json_text(net, "join", ""));
     free(servers);
+    free(roots);
     free(routes);
     free(pools);
 }

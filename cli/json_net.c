@@ -16,6 +16,15 @@ static json_t *join_line(struct ov_daemon *d, ov_netid netid)
                         n > 0 ? ov_host_format(&hosts[0], host) : "HOST");
 }
 
+/* The addresses of the roots that members are told of. */
+static json_t *net_roots(const struct ov_net_record *n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n->nroots; i++)
+        json_array_append_new(list, ov_json_of_addr(n->roots[i].id.addr));
+    return list;
+}
+
 json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n)
 {
     struct ov_store *s = ov_owner_store(d->owner);
@@ -23,7 +32,7 @@ json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n)
     if (s->ops->member_count(s, n->netid, &admitted, &pending) != OV_OK)
         admitted = pending = 0;
     return json_pack(
-        "{s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:b,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:{s:I,s:I},s:o}", "netid",
+        "{s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:b,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I},s:o}", "netid",
         ov_json_of_netid(n->netid), "name", ov_json_of_text(n->name), "note",
         ov_json_of_text(n->note), "created", ov_json_of_wall(n->created), "revision",
         (json_int_t)n->revision, "mtu", (int)n->mtu, "pools",
@@ -31,7 +40,7 @@ json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n)
         (n->flags & OV_NET_CHECK_IP) != 0, "broadcast", (n->flags & OV_NET_BROADCAST) != 0, "open",
         n->open, "window_s", (json_int_t)n->window_s, "multicast_limit",
         (json_int_t)n->multicast_limit, "routes", ov_json_of_routes(n->routes, n->nroutes), "dns",
-        ov_json_of_dns(n->dns_domain, n->dns, n->ndns), "members", "admitted", (json_int_t)admitted,
+        ov_json_of_dns(n->dns_domain, n->dns, n->ndns), "roots", net_roots(n), "members", "admitted", (json_int_t)admitted,
         "pending", (json_int_t)pending, "join", join_line(d, n->netid));
 }
 

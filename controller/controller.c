@@ -184,12 +184,12 @@ static int add_net(void *arg, const struct ov_net_record *n)
 
 /* ---- roots ---- */
 
-static bool same_roots(const struct ov_net_record *n, const struct ov_controller *c)
+static bool same_roots(const struct ov_net_record *n, const struct ov_net_record *m)
 {
-    if (n->nroots != c->nroots)
+    if (n->nroots != m->nroots)
         return false;
-    for (size_t i = 0; i < c->nroots; i++) {
-        const struct ov_net_root *a = &n->roots[i], *b = &c->roots[i];
+    for (size_t i = 0; i < m->nroots; i++) {
+        const struct ov_net_root *a = &n->roots[i], *b = &m->roots[i];
         if (a->id.addr != b->id.addr || !ov_identity_equal(&a->id, &b->id) ||
             a->nendpoints != b->nendpoints)
             return false;
@@ -200,18 +200,52 @@ static bool same_roots(const struct ov_net_record *n, const struct ov_controller
     return true;
 }
 
+static const struct ov_net_root *find_root(const struct ov_net_root *v, size_t n, ov_addr a)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i].id.addr == a)
+            return &v[i];
+    return NULL;
+}
+
+int ov_engine_choose_roots(const struct ov_controller *c, struct ov_net_record *n, char why[256])
+{
+    struct ov_net_record was = *n;
+    char text[OV_ADDR_TEXT];
+    int r = OV_OK;
+    if (n->nchosen == 0 && c->nroots == 0)
+        return OV_OK; /* not told yet */
+    memset(n->roots, 0, sizeof n->roots);
+    n->nroots = 0;
+    for (size_t i = 0; n->nchosen == 0 && i < c->nroots; i++)
+        n->roots[n->nroots++] = c->roots[i];
+    for (size_t i = 0; i < n->nchosen; i++) {
+        /* One that the node does not know at the moment stays as it was. */
+        const struct ov_net_root *known = find_root(c->roots, c->nroots, n->chosen[i]);
+        if (known == NULL)
+            known = find_root(was.roots, was.nroots, n->chosen[i]);
+        if (known != NULL)
+            n->roots[n->nroots++] = *known;
+        else if (why != NULL)
+            r = ov_engine_fail(why, OV_EINVAL,
+                               "%s is none of this node's servers: put its name in \"roots\" under "
+                               "[node] in ovpn.conf first",
+                               ov_addr_format(n->chosen[i], text));
+    }
+    return r;
+}
+
 /* Bring c->roots into every network and tell the members of those that change. */
 static int apply_roots(struct ov_controller *c, ov_wall now)
 {
     struct list nets = {0};
     int r = c->store->ops->net_each(c->store, add_net, &nets);
     for (size_t i = 0; r == OV_OK && i < nets.n; i++) {
-        struct ov_net_record n;
+        struct ov_net_record n, was;
         r = c->store->ops->net_get(c->store, nets.v[i], &n);
-        if (r != OV_OK || same_roots(&n, c))
+        was = n;
+        if (r != OV_OK || ov_engine_choose_roots(c, &n, NULL) != OV_OK || same_roots(&n, &was))
             continue;
-        n.nroots = c->nroots;
-        memcpy(n.roots, c->roots, sizeof n.roots);
         n.revision++;
         r = c->store->ops->net_put(c->store, &n);
         if (r == OV_OK)

@@ -65,6 +65,10 @@ void ov_engine_forget(struct ov_controller *c, ov_netid id);
 /* Bring the roots given at start into the networks, once. */
 void ov_engine_sync_roots(struct ov_controller *c, ov_wall now);
 
+/* Give the record the roots that its members should use. `why` (NULL: no matter) and OV_EINVAL when
+ * one that the owner chose is not known: then it is left out. */
+int ov_engine_choose_roots(const struct ov_controller *c, struct ov_net_record *n, char why[256]);
+
 /* The addresses of the members in one of the states of `mask` (1 << state). Free with free(). */
 OV_CHECK int ov_engine_list(struct ov_controller *c, ov_netid id, unsigned mask, ov_addr **out,
                             size_t *n);

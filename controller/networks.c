@@ -149,6 +149,8 @@ int ov_controller_net_change(struct ov_controller *c, const char *which, const s
     for (size_t i = 0; r == OV_OK && i < count; i++) {
         r = ov_settings_net(&n, v[i].key, v[i].value, why);
         pools |= strcmp(v[i].key, "pool") == 0;
+        if (r == OV_OK && strcmp(v[i].key, "roots") == 0)
+            r = ov_engine_choose_roots(c, &n, why);
         /* members see the others */
         told |= strcmp(v[i].key, "note") != 0 && strcmp(v[i].key, "open") != 0;
     }

@@ -266,6 +266,27 @@ static int set_dns(struct ov_net_record *n, const char *value, char why[256])
     return OV_OK;
 }
 
+/* "all", or the addresses of some; whether they are known is not looked at here. */
+static int set_roots(struct ov_net_record *n, const char *value, char why[256])
+{
+    char word[128];
+    n->nchosen = 0;
+    if (strcmp(value, "all") == 0)
+        return OV_OK;
+    for (const char *at = value; next_word(&at, word);) {
+        ov_addr a;
+        if (ov_addr_parse(word, &a) != OV_OK)
+            return refuse(why, "\"%s\" is not the address of a root: \"ovpn status\" shows them", word);
+        if (n->nchosen == OV_NET_ROOTS_MAX)
+            return refuse(why, "a network names at most %d roots", OV_NET_ROOTS_MAX);
+        for (size_t i = 0; i < n->nchosen; i++)
+            if (n->chosen[i] == a)
+                return refuse(why, "the root %s is given twice", word);
+        n->chosen[n->nchosen++] = a;
+    }
+    return OV_OK;
+}
+
 static int set_flag(struct ov_net_record *n, uint16_t flag, const char *key, const char *value,
                     char why[256])
 {
@@ -316,9 +337,11 @@ static int set_net(struct ov_net_record *n, const char *key, const char *value, 
         return set_routes(n, value, why);
     if (strcmp(key, "dns") == 0)
         return set_dns(n, value, why);
+    if (strcmp(key, "roots") == 0)
+        return set_roots(n, value, why);
     return refuse(why,
                   "a network has no setting \"%.60s\": there are name, note, mtu, pool, ip6, "
-                  "check-ip, broadcast, open, window, multicast-limit, routes and dns",
+                  "check-ip, broadcast, open, window, multicast-limit, routes, dns and roots",
                   key);
 }
 

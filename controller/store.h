@@ -35,6 +35,8 @@ struct ov_net_record {
     struct ov_ip dns[OV_NET_DNS_MAX];
     uint8_t nroots;
     struct ov_net_root roots[OV_NET_ROOTS_MAX];
+    uint8_t nchosen; /* 0: all roots that the controller's node has; else only these */
+    ov_addr chosen[OV_NET_ROOTS_MAX];
     char rules[OV_NOTE_MAX]; /* kept for later use */
 };
 

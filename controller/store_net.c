@@ -13,6 +13,7 @@
 
 struct lists {
     uint8_t pools[LIST_MAX], routes[LIST_MAX], dns[LIST_MAX], roots[LIST_MAX];
+    uint8_t chosen[5 * OV_NET_ROOTS_MAX];
 };
 
 static size_t encode_pools(const struct ov_net_record *n, uint8_t out[LIST_MAX])
@@ -71,6 +72,15 @@ static void read_column(sqlite3_stmt *st, int i, struct ov_reader *r)
     ov_reader_init(r, p != NULL ? p : "", (size_t)sqlite3_column_bytes(st, i));
 }
 
+static size_t encode_chosen(const struct ov_net_record *n, uint8_t out[5 * OV_NET_ROOTS_MAX])
+{
+    struct ov_writer w;
+    ov_writer_init(&w, out, 5 * OV_NET_ROOTS_MAX);
+    for (size_t i = 0; i < n->nchosen; i++)
+        ov_writer_u40(&w, n->chosen[i]);
+    return w.len;
+}
+
 static bool decode_roots(struct ov_reader *r, struct ov_net_record *n)
 {
     while (!r->failed && ov_reader_left(r) > 0 && n->nroots < OV_NET_ROOTS_MAX) {
@@ -110,6 +120,11 @@ static bool decode_lists(sqlite3_stmt *st, struct ov_net_record *n)
     read_column(st, 14, &r);
     while (!r.failed && ov_reader_left(&r) > 0 && n->ndns < OV_NET_DNS_MAX)
         ov_reader_ip(&r, &n->dns[n->ndns++]);
+    if (!ov_reader_done(&r))
+        return false;
+    read_column(st, 17, &r);
+    while (!r.failed && ov_reader_left(&r) > 0 && n->nchosen < OV_NET_ROOTS_MAX)
+        n->chosen[n->nchosen++] = ov_reader_u40(&r);
     if (!ov_reader_done(&r))
         return false;
     read_column(st, 15, &r);
@@ -166,6 +181,7 @@ int ov_sqlite_net_put(struct ov_store *s, const struct ov_net_record *n)
     ov_sqlite_bind_blob(st, 15, l.dns, encode_dns(n, l.dns));
     ov_sqlite_bind_blob(st, 16, l.roots, encode_roots(n, l.roots));
     ov_sqlite_bind_text(st, 17, n->rules);
+    ov_sqlite_bind_blob(st, 18, l.chosen, encode_chosen(n, l.chosen));
     r = ov_sqlite_run(q, st);
     if (r == OV_EEXIST)
         snprintf(s->error, sizeof s->error, "the name %s is taken", n->name);

@@ -6,7 +6,7 @@
 
 #define NETWORK_COLUMNS                                                                            \
     "netid, name, note, created, revision, flags, mtu, window_s, multicast_limit, open, ip6, "     \
-    "pools, routes, dns_domain, dns, roots, rules"
+    "pools, routes, dns_domain, dns, roots, rules, chosen"
 #define MEMBER_COLUMNS                                                                             \
     "netid, addr, identity, state, name, note, tags, perms, first_seen, admitted, last_seen, "     \
     "revoked"
@@ -90,7 +90,10 @@ static const char schema_1[] =
     "  PRIMARY KEY (netid, hash)"
     ") STRICT, WITHOUT ROWID;";
 
-const char *const ov_sqlite_migrations[] = {schema_1};
+/* The roots that the owner chose for a network, by address. */
+static const char schema_2[] = "ALTER TABLE network ADD COLUMN chosen BLOB NOT NULL DEFAULT x''";
+
+const char *const ov_sqlite_migrations[] = {schema_1, schema_2};
 const int ov_sqlite_version = sizeof ov_sqlite_migrations / sizeof ov_sqlite_migrations[0];
 
 const char *const ov_sqlite_sql[OV_SQL_COUNT] = {
@@ -100,10 +103,11 @@ const char *const ov_sqlite_sql[OV_SQL_COUNT] = {
 
     [OV_SQL_NET_PUT] =
         "INSERT INTO network (" NETWORK_COLUMNS ")"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
         " ON CONFLICT (netid) DO UPDATE SET name = ?2, note = ?3, created = ?4, revision = ?5,"
         " flags = ?6, mtu = ?7, window_s = ?8, multicast_limit = ?9, open = ?10, ip6 = ?11,"
-        " pools = ?12, routes = ?13, dns_domain = ?14, dns = ?15, roots = ?16, rules = ?17",
+        " pools = ?12, routes = ?13, dns_domain = ?14, dns = ?15, roots = ?16, rules = ?17,"
+        " chosen = ?18",
     [OV_SQL_NET_GET] = "SELECT " NETWORK_COLUMNS " FROM network WHERE netid = ?1",
     [OV_SQL_NET_BY_NAME] = "SELECT " NETWORK_COLUMNS " FROM network WHERE name = ?1",
     [OV_SQL_NET_DELETE] = "DELETE FROM network WHERE netid = ?1",

@@ -110,6 +110,14 @@ static void service(void *arg, ov_time now)
     ov_timer_start(&rs->o->e->timers, &rs->timer, next);
 }
 
+/* A server that the user named is not listed a second time because a network names it, too. */
+static void merge(struct ov_roots *rs, const struct ov_root *r)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        if (&rs->root[i] != r && rs->root[i].net && rs->root[i].peer == r->peer)
+            drop(rs, &rs->root[i]);
+}
+
 /* The user chose this one: it may know all our networks. */
 static void choose(struct ov_roots *rs, struct ov_peer *p)
 {
@@ -139,8 +147,10 @@ static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_ident
     if (ov_peer_up(p))
         p->relay = (p->caps & OV_CAP_ROOT) != 0;
     ov_peer_keep(p);
-    if (r->net == 0)
+    if (r->net == 0) {
         choose(rs, p);
+        merge(rs, r);
+    }
     r->next = rs->o->e->now + LOOK;
     ov_timer_start(&rs->o->e->timers, &rs->timer, rs->o->e->now);
     tell(rs, r);

@@ -72,6 +72,16 @@ gap() {
 check "the network's configuration brings the second root to its members" within 15 eval \
     'has_roots alice 2 && has_roots bob 2'
 
+need "the owner names one only" ov root net set dorm "roots=${ADDRESS[root]}"
+check "the other one is dropped" within 5 eval 'has_roots alice 1 && has_roots bob 1'
+check "and refused is what is none of its servers" says "none of this node's servers" ov root net set dorm roots=1234512345
+need "the owner names both" ov root net set dorm "roots=${ADDRESS[root2]},${ADDRESS[root]}"
+check "both are used again" within 10 eval 'has_roots alice 2 && has_roots bob 2'
+crash alice
+start alice || exit 1
+check "and remembered over a crash" within 5 has_roots alice 2
+check "she is in" within 10 is_ready alice
+
 # ---- roots ----
 check "the first ping is answered" within 1 pings alice "$B"
 check "there is no direct way" within 5 is_path alice bob relay

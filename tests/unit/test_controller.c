@@ -805,6 +805,49 @@ static void test_roots(void **state)
     assert_int_equal(b.config.revision, a.config.revision + 2);
 }
 
+/* The owner names some of the roots; one that the node lost stays, one it never had is refused. */
+static void test_chosen_roots(void **state)
+{
+    struct world *w = *state;
+    char why[256], value[64], one[OV_ADDR_TEXT], two[OV_ADDR_TEXT];
+    struct ov_identity other = node(77);
+    struct ov_net_root roots[2] = {root_of(&w->id.pub, 4793), root_of(&other, 4794)};
+    set(w, "open", "on");
+    ask(w, 1, "a", NULL);
+    ok(w, ov_controller_set_roots(w->c, roots, 2, w->now));
+    assert_int_equal(last_reply(w, node(1).addr).config.nroots, 2);
+    set(w, "roots", ov_addr_format(other.addr, two));
+    struct answer b = last_reply(w, node(1).addr);
+    assert_int_equal(b.config.nroots, 1);
+    assert_true(ov_identity_equal(&b.config.roots[0].id, &other));
+    assert_int_equal(b.config.roots[0].endpoints[0].port, 4794);
+    /* Its endpoint changes; then the node does not know it any more, and it stays as it was. */
+    roots[1] = root_of(&other, 4799);
+    ok(w, ov_controller_set_roots(w->c, roots, 2, w->now));
+    assert_int_equal(last_reply(w, node(1).addr).config.roots[0].endpoints[0].port, 4799);
+    w->nsent = 0;
+    ok(w, ov_controller_set_roots(w->c, roots, 1, w->now));
+    assert_int_equal(w->nsent, 0);
+    /* In the owner's order. */
+    snprintf(value, sizeof value, "%s,%s", ov_addr_format(other.addr, two),
+             ov_addr_format(w->id.pub.addr, one));
+    set(w, "roots", value);
+    b = last_reply(w, node(1).addr);
+    assert_int_equal(b.config.nroots, 2);
+    assert_int_equal(b.config.roots[0].id.addr, other.addr);
+    /* Unknown: nothing changes. */
+    w->nsent = 0;
+    assert_int_equal(
+        ov_controller_net_set(w->c, w->net.name, "roots", "1234512345", w->now, why), OV_EINVAL);
+    assert_non_null(strstr(why, "none of this node's servers"));
+    assert_int_equal(w->nsent, 0);
+    /* Chosen no more: gone with what the node has lost. */
+    set(w, "roots", "all");
+    b = last_reply(w, node(1).addr);
+    assert_int_equal(b.config.nroots, 1);
+    assert_int_equal(b.config.roots[0].id.addr, w->id.pub.addr);
+}
+
 /* Timestamps only grow, for each member and for the revocations between, whatever the clock does.
  */
 static void test_clock_goes_back(void **state)
@@ -1023,6 +1066,7 @@ int main(void)
         TEST(test_member_set),
         TEST(test_net_delete),
         TEST(test_roots),
+        TEST(test_chosen_roots),
         TEST(test_clock_goes_back),
         TEST(test_clock_after_power_cut),
         TEST(test_tick),

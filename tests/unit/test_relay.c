@@ -1,5 +1,7 @@
 #include "core/relay.h"
 
+#include "core/member.h"
+
 #include "wire_up.h"
 
 /* A root with two that can reach it, and not each other. */
@@ -168,6 +170,118 @@ static void test_no_way(void **state)
     wu_free(t.w);
 }
 
+/* ---- members that relay ---- */
+
+/* Three members, of which the last relays, and somebody who is none. All know each other. */
+struct club {
+    struct wu *w;
+    struct wu_node *a, *b, *v, *stranger;
+};
+
+static void show(struct wu_node *from, struct wu_node *to)
+{
+    ov_node_tick(from->n, from->w->now);
+    ov_member_hello(wu_net_of(from), wu_peer(from, to), true);
+    wu_drain(from);
+    wu_run(from->w, 4 * from->w->delay);
+}
+
+static struct club club(uint64_t seed)
+{
+    struct club c = {.w = wu_lan(seed, 3)};
+
+    c.a = c.w->node[1];
+    c.b = c.w->node[2];
+    c.v = c.w->node[3];
+    c.v->e->volunteer = true;
+    c.stranger = wu_node(c.w, 0);
+    wu_connect(c.a, c.v);
+    wu_connect(c.b, c.v);
+    wu_connect(c.a, c.b);
+    wu_connect(c.stranger, c.v);
+    show(c.a, c.v);
+    show(c.b, c.v);
+    return c;
+}
+
+static void test_member_relays(void **state)
+{
+    struct club c = club(20);
+    struct ov_peer *p = wu_peer(c.a, c.v);
+
+    (void)state;
+    assert_true(p->volunteer && wu_peer(c.b, c.v)->volunteer);
+    assert_false(wu_peer(c.v, c.a)->volunteer);
+    uint64_t unknown = wu_drops(c.b, UNKNOWN_SESSION);
+    assert_true(hand_over(c.a, c.v, c.b->addr, OV_WIRE_DATA, 100));
+    wu_run(c.w, c.w->delay);
+    assert_int_equal(c.v->e->stats.relayed_datagrams, 1);
+    assert_int_equal(wu_drops(c.b, UNKNOWN_SESSION), unknown + 1); /* it was opened */
+    assert_true(c.a->e->now - p->last_frame < OV_SEC); /* in use: kept alive */
+    wu_free(c.w);
+}
+
+static void test_member_refuses(void **state)
+{
+    struct club c = club(21);
+    uint8_t blob[OV_REVOCATION_LEN], buf[OV_RELAY_HEADER + 100] = {0};
+
+    (void)state;
+    /* From a stranger to a member, and the other way; to nobody; to itself. */
+    assert_true(hand_over(c.stranger, c.v, c.b->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(wu_drops(c.v, RELAY_REFUSED), 1);
+    assert_true(hand_over(c.a, c.v, c.stranger->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(wu_drops(c.v, RELAY_REFUSED), 2);
+    assert_true(hand_over(c.a, c.v, 0x1234567890, OV_WIRE_DATA, 100));
+    assert_true(hand_over(c.a, c.v, c.a->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(wu_drops(c.v, RELAY_UNKNOWN), 2);
+    assert_int_equal(c.v->e->stats.relayed_datagrams, 0);
+    /* A member that relays for nobody, and one that hands over what nobody asked it for. */
+    assert_true(hand_over(c.v, c.a, c.b->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(wu_drops(c.a, RELAY_REFUSED), 1);
+    ov_keypair_relay_header(wu_peer(c.a, c.b)->s.current, c.v->addr, true, buf);
+    uint64_t unexpected = wu_drops(c.b, UNEXPECTED);
+    wu_inject(c.b, &c.a->ep, buf, sizeof buf);
+    assert_int_equal(wu_drops(c.b, UNEXPECTED), unexpected + 1);
+    /* Somebody without the key of the hop. */
+    ov_keypair_relay_header(wu_peer(c.a, c.v)->s.current, c.b->addr, false, buf);
+    buf[OV_RELAY_TAG_AT] ^= 1;
+    uint64_t forged = wu_drops(c.v, AUTH);
+    wu_inject(c.v, &c.a->ep, buf, sizeof buf);
+    assert_int_equal(wu_drops(c.v, AUTH), forged + 1);
+    /* What was relayed is not relayed on. */
+    ov_keypair_relay_header(wu_peer(c.a, c.v)->s.current, c.b->addr, true, buf);
+    wu_inject(c.v, &c.a->ep, buf, sizeof buf);
+    assert_int_equal(c.v->e->stats.relayed_datagrams, 0);
+    /* Thrown out: refused at once. */
+    assert_true(hand_over(c.a, c.v, c.b->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(c.v->e->stats.relayed_datagrams, 1);
+    wu_revoke(c.w, c.b->addr, c.w->net.stamp + 1000, blob);
+    ov_member_revoke(wu_net_of(c.v), NULL, blob, sizeof blob);
+    wu_drain(c.v);
+    assert_true(hand_over(c.a, c.v, c.b->addr, OV_WIRE_DATA, 100));
+    assert_int_equal(wu_drops(c.v, RELAY_REFUSED), 3);
+    assert_int_equal(c.v->e->stats.relayed_datagrams, 1);
+    wu_free(c.w);
+}
+
+/* The relay itself is thrown out, or does not offer it any more: nobody listens to it. */
+static void test_member_ends(void **state)
+{
+    struct club c = club(22);
+    uint8_t blob[OV_REVOCATION_LEN];
+
+    (void)state;
+    c.v->e->volunteer = false;
+    show(c.v, c.a);
+    assert_false(wu_peer(c.a, c.v)->volunteer);
+    assert_true(wu_peer(c.b, c.v)->volunteer);
+    wu_revoke(c.w, c.v->addr, c.w->net.stamp + 1000, blob);
+    ov_member_revoke(wu_net_of(c.b), NULL, blob, sizeof blob);
+    assert_false(wu_peer(c.b, c.v)->volunteer);
+    wu_free(c.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +289,9 @@ int main(void)
         cmocka_unit_test(test_refused),  cmocka_unit_test(test_inner),
         cmocka_unit_test(test_replayed), cmocka_unit_test(test_rate),
         cmocka_unit_test(test_no_way),
+        cmocka_unit_test(test_member_relays),
+        cmocka_unit_test(test_member_refuses),
+        cmocka_unit_test(test_member_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

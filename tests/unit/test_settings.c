@@ -65,6 +65,27 @@ static void test_scalars(void **state)
     assert_int_equal(n.flags, OV_NET_BROADCAST);
 }
 
+static void test_roots(void **state)
+{
+    (void)state;
+    struct ov_net_record n = fresh();
+    good(&n, "roots", "8056c2e21c, 1234567890");
+    assert_int_equal(n.nchosen, 2);
+    assert_int_equal(n.chosen[0], 0x8056c2e21cull);
+    assert_int_equal(n.chosen[1], 0x1234567890ull);
+    good(&n, "roots", "all");
+    assert_int_equal(n.nchosen, 0);
+    bad("roots", "", "not the address");
+    bad("roots", "none", "not the address");
+    bad("roots", "8056c2e21c,", "not the address");
+    bad("roots", "vpn.example.org", "ovpn status");
+    bad("roots", "8056c2e21c,8056c2e21c", "twice");
+    bad("roots",
+        "1000000001,1000000002,1000000003,1000000004,1000000005,1000000006,1000000007,1000000008,"
+        "1000000009",
+        "at most 8");
+}
+
 static void test_bad_scalars(void **state)
 {
     (void)state;
@@ -217,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalars), cmocka_unit_test(test_bad_scalars),
+        cmocka_unit_test(test_roots),
         cmocka_unit_test(test_pools),   cmocka_unit_test(test_routes),
         cmocka_unit_test(test_dns),     cmocka_unit_test(test_member),
     };

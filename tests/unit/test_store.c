@@ -93,6 +93,8 @@ static struct ov_net_record net(ov_netid id, const char *name)
                               .nroutes = 2,
                               .ndns = 2,
                               .nroots = 1,
+                              .nchosen = 2,
+                              .chosen = {0x8056c2e21c, 0x1234567890},
                               .dns_domain = "dorm.lan",
                               .rules = "later"};
     snprintf(n.name, sizeof n.name, "%s", name);
