@@ -53,9 +53,13 @@ static void add(struct ov_table *t, const json_t *p, double now)
     ov_table_add(t, ov_json_text(p, "address", ""));
     add_name(t, p);
     ov_table_add(t, direct ? "DIRECT" : relay ? "RELAY" : "-");
-    ov_table_add(t, direct  ? ov_json_text(p, "remote", "")
-                    : relay ? ov_json_text(p, "via", "")
-                            : "");
+    char *link = ov_json_link(p);
+    ov_table_addf(t, "%s%s",
+                  direct  ? ov_json_text(p, "remote", "")
+                  : relay ? ov_json_text(p, "via", "")
+                          : "",
+                  link);
+    free(link);
     ov_table_add(t, direct || relay ? ov_text_ago(ov_json_number(p, "since", 0), now, unit) : "");
     ov_table_add(t, measured ? ov_text_ms(ov_json_number(p, "rtt_ms", 0), unit) : "");
     ov_table_add(t, measured ? ov_text_percent(ov_json_number(p, "loss", 0), unit) : "");
