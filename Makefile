@@ -117,6 +117,9 @@ $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 
+# Their shared objects need cmocka's headers as well, on a machine that had none before.
+$(UNITLIB) $(SIMLIB): | $(BUILD)/test-deps
+
 # What network tests need besides the shell and wire.py.
 $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
