@@ -51,5 +51,8 @@ double ov_json_number(const json_t *object, const char *key, double otherwise);
 bool ov_json_flag(const json_t *object, const char *key);
 /* The texts of an array, or of a member of its objects, joined: "a, b". "" if none. free() it. */
 char *ov_json_join(const json_t *array, const char *member, const char *separator);
+/* What the "link" of an object says: " by TLS", " by TCP", " by TLS through the proxy HOST:PORT";
+ * "" if there is none. free() it. */
+char *ov_json_link(const json_t *object);
 
 #endif

@@ -53,10 +53,14 @@ static void add(struct ov_table *t, const json_t *p, double now)
     ov_table_add(t, ov_json_text(p, "address", ""));
     add_name(t, p);
     ov_table_add(t, direct ? "DIRECT" : relay ? "RELAY" : "-");
-    if (strcmp(ov_json_text(p, "via_kind", ""), "member") == 0)
-        ov_table_addf(t, "%s (member)", ov_json_text(p, "via", ""));
-    else
-        ov_table_add(t, ov_json_text(p, direct ? "remote" : relay ? "via" : "", ""));
+    char *link = ov_json_link(p);
+    bool member = strcmp(ov_json_text(p, "via_kind", ""), "member") == 0;
+    ov_table_addf(t, "%s%s%s",
+                  direct  ? ov_json_text(p, "remote", "")
+                  : relay ? ov_json_text(p, "via", "")
+                          : "",
+                  relay && member ? " (member)" : "", link);
+    free(link);
     ov_table_add(t, direct || relay ? ov_text_ago(ov_json_number(p, "since", 0), now, unit) : "");
     ov_table_add(t, measured ? ov_text_ms(ov_json_number(p, "rtt_ms", 0), unit) : "");
     ov_table_add(t, measured ? ov_text_percent(ov_json_number(p, "loss", 0), unit) : "");

@@ -69,8 +69,10 @@ static void print_root_advice(const json_t *s, size_t roots)
     }
     printf("\nNo root answers, so no new peer can be found. What to check:\n"
            "  - is this computer online at all?\n"
-           "  - does a firewall here stop UDP? It must let UDP out, from port %.0f here\n"
-           "  - is the server up, and does its firewall let UDP in to the port above?\n"
+           "  - does a firewall here stop UDP, from port %.0f? Without it TCP to the port above, "
+           "TLS to\n"
+           "    port 443 or a proxy ([node] proxy in ovpn.conf) will do\n"
+           "  - is the server up, and does its firewall let UDP and TCP in to the port above?\n"
            "    (\"ovpn status\" on the server)\n",
            ov_json_number(s, "udp_port", 0));
 }
@@ -78,10 +80,12 @@ static void print_root_advice(const json_t *s, size_t roots)
 static void add_state(struct ov_table *t, const json_t *root)
 {
     const char *problem = ov_json_text(root, "problem", "");
+    char *link = ov_json_link(root);
 
-    ov_table_addf(t, "%s%s%s%s", ov_json_flag(root, "online") ? "online" : "offline",
+    ov_table_addf(t, "%s%s%s%s%s", ov_json_flag(root, "online") ? "online" : "offline", link,
                   ov_json_flag(root, "online") && !ov_json_flag(root, "relay") ? ", no relay" : "",
                   *problem ? ": " : "", problem);
+    free(link);
 }
 
 static void print_roots(const json_t *s)

@@ -144,6 +144,12 @@ static bool set_priority(struct ov_settings *s, const char *v)
     return true;
 }
 
+static bool set_proxy(struct ov_settings *s, const char *v)
+{
+    s->proxy_set = true;
+    return strcmp(v, "none") == 0 || ov_connect_parse(v, &s->proxy) == OV_OK;
+}
+
 static bool set_root(struct ov_settings *s, const char *v)
 {
     return parse_bool(v, &s->root);
@@ -152,6 +158,28 @@ static bool set_root(struct ov_settings *s, const char *v)
 static bool set_root_port(struct ov_settings *s, const char *v)
 {
     return parse_port_value(v, &s->root_port);
+}
+
+static bool set_tcp_ports(struct ov_settings *s, const char *v)
+{
+    s->tcp_ports_set = true;
+    if (strcmp(v, "none") == 0)
+        return true;
+    while (*v != '\0') {
+        char one[8];
+        v += strspn(v, " \t,");
+        size_t len = strcspn(v, ", \t");
+        if (len == 0)
+            break;
+        if (len >= sizeof(one) || s->ntcp_ports == sizeof(s->tcp_ports) / sizeof(s->tcp_ports[0]))
+            return false;
+        memcpy(one, v, len);
+        one[len] = '\0';
+        if (!parse_port_value(one, &s->tcp_ports[s->ntcp_ports++]))
+            return false;
+        v += len;
+    }
+    return true;
 }
 
 static bool parse_rate(const char *v, uint32_t *out)
@@ -225,8 +253,10 @@ static const struct key {
     {"node", "priority", set_priority, false, "realtime or normal"},
     {"node", "relay", set_relay, false, "yes or no"},
     {"node", "relay_rate_mbit", set_member_rate, false, "megabits a second, 1 to 1000000"},
+    {"node", "proxy", set_proxy, false, "none, or http://[USER:PASSWORD@]HOST:PORT"},
     {"root", "enabled", set_root, false, "yes or no"},
     {"root", "port", set_root_port, false, "a UDP port, 1 to 65535"},
+    {"root", "tcp_ports", set_tcp_ports, false, "none, or at most 4 TCP ports, as 4793, 443"},
     {"root", "relay_rate_mbit", set_relay_rate, false, "megabits a second, 1 to 1000000"},
     {"root", "public", set_public, true,
      "at most 4 addresses of this server, as vpn.example.org:4793"},
@@ -348,7 +378,8 @@ static int on_value(void *user, const char *section, const char *name, const cha
         }
         p->last_line[i] = p->line;
         if (!k->parse(p->s, value)) {
-            complain(p, "%s = \"%.60s\" is not understood; it takes %s", name, value, k->want);
+            complain(p, "%s = \"%.60s\" is not understood; it takes %s", name,
+                     k->parse == set_proxy ? "..." : value /* a password may be in it */, k->want);
             return 0;
         }
         return 1;
@@ -412,6 +443,22 @@ void ov_config_defaults(struct ov_settings *s)
         s->name[0] = '\0';
     s->name[sizeof(s->name) - 1] = '\0';
     s->name[strcspn(s->name, ".")] = '\0'; /* the first label is enough for people */
+}
+
+int ov_config_environment(struct ov_settings *s, char why[OV_WHY_MAX])
+{
+    static const char *const NAMES[] = {"https_proxy", "HTTPS_PROXY"};
+    for (size_t i = 0; i < 2 && !s->proxy_set; i++) {
+        const char *v = getenv(NAMES[i]);
+        if (v == NULL || v[0] == '\0')
+            continue;
+        if (ov_connect_parse(v, &s->proxy) == OV_OK)
+            return OV_OK;
+        snprintf(why, OV_WHY_MAX, "%s in the environment is no http://HOST:PORT; it is not used",
+                 NAMES[i]);
+        return OV_EINVAL;
+    }
+    return OV_OK;
 }
 
 uint16_t ov_config_port(const struct ov_settings *s)

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/node.h"
 #include "file.h"
+#include "transport/connect.h"
 #include "tun/tap.h"
 
 #define OV_CONFIG_PATH "/etc/ovpn/ovpn.conf"
@@ -32,9 +33,14 @@ struct ov_settings {
     bool relay;         /* relay for members of our networks */
     uint32_t member_rate_mbit; /* then for each of them; 0: the engine's default */
     bool aes;           /* offer AES-256-GCM, where the processor has AES instructions */
+    struct ov_connect_proxy proxy; /* for streams to roots; no host: none */
+    bool proxy_set; /* in the file: the environment does not count */
     /* [root] */
     bool root;
     uint16_t root_port;
+    bool tcp_ports_set; /* else: root_port and 443 */
+    size_t ntcp_ports;
+    uint16_t tcp_ports[4];
     uint32_t relay_rate_mbit; /* for each source; 0: the engine's default */
     size_t npublic;
     struct ov_host public[OV_INVITE_HOSTS_MAX];
@@ -53,6 +59,9 @@ OV_CHECK int ov_config_read(const char *path, struct ov_settings *s, char why[OV
 /* The same from text; `name` is how messages call it. */
 OV_CHECK int ov_config_parse(const char *name, char *text, struct ov_settings *s,
                              char why[OV_WHY_MAX]);
+/* Take the proxy of the environment (https_proxy, HTTPS_PROXY), unless the file has set one or
+ * none. OV_EINVAL: it is not understood; `why` says which, without its password. */
+OV_CHECK int ov_config_environment(struct ov_settings *s, char why[OV_WHY_MAX]);
 /* The UDP port that is wanted: a root's is fixed; 0: any. */
 uint16_t ov_config_port(const struct ov_settings *s);
 /* "HOST", or "HOST:PORT" when the port is not the default one. */

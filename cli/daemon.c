@@ -5,6 +5,7 @@
 #include "extras.h"
 #include "hosts.h"
 #include "identity_file.h"
+#include "links.h"
 #include "logger.h"
 #include "mapping.h"
 #include "networks.h"
@@ -112,6 +113,9 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
     case OV_EVENT_LAN:
         d->announce = true;
         break;
+    case OV_EVENT_LINK:
+        ov_links_mark(d->links);
+        break;
     case OV_EVENT_PEER:
         d->peer_changed = true;
         break;
@@ -127,6 +131,10 @@ void ov_daemon_drain(struct ov_daemon *d)
     while (ov_node_pull(d->node, &o)) {
         switch (o.kind) {
         case OV_OUT_DATAGRAMS:
+            if (o.datagrams.socket == OV_SOCKET_LINK) {
+                ov_links_send(d->links, &o.datagrams);
+                break;
+            }
             d->sent += o.datagrams.len;
             if (o.datagrams.socket >= d->nsockets)
                 d->other = o.datagrams.socket;
@@ -149,6 +157,7 @@ void ov_daemon_drain(struct ov_daemon *d)
     }
     for (size_t i = 0; i < d->nsockets; i++)
         ov_udp_flush(d->sockets[i].udp);
+    ov_links_flush(d->links);
     ov_networks_flush(d->networks);
 }
 
@@ -170,6 +179,7 @@ static void on_addresses(void *arg)
         return;
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
     ov_hosts_refresh(d->hosts);
+    ov_links_refresh(d->links);
     if (d->owner != NULL)
         ov_owner_mark_roots(d->owner);
 }
@@ -217,6 +227,7 @@ static void on_prepare(uv_prepare_t *p)
         ov_daemon_drain(d);
         ov_hosts_refresh(d->hosts);
         ov_mapping_check(d);
+        ov_links_refresh(d->links);
     }
     if (d->announce) {
         d->announce = false;
@@ -226,6 +237,7 @@ static void on_prepare(uv_prepare_t *p)
         d->peer_changed = false;
         ov_mapping_look(d);
     }
+    ov_links_run(d->links);
     if (more) {
         uv_timer_start(&d->timer, on_deadline, 0, 0);
         return;
@@ -342,6 +354,8 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
         err = ov_networks_open(d, &d->networks);
     if (err == OV_OK)
         err = ov_hosts_open(d, &d->hosts);
+    if (err == OV_OK)
+        err = ov_links_open(d, id, &d->links);
     if (err == OV_OK && d->settings->controller)
         err = ov_owner_open(d, id, &d->owner, why);
     if (err != OV_OK)
@@ -421,6 +435,8 @@ static void stop(struct ov_daemon *d)
     }
     ov_mapping_close(d);
     ov_beacons_close(d);
+    ov_links_close(d->links);
+    d->links = NULL;
     ov_hosts_close(d->hosts);
     ov_owner_close(d->owner);
     ov_networks_close(d->networks);

@@ -36,6 +36,7 @@ struct ov_daemon {
     struct ov_hosts *hosts;
     struct ov_networks *networks;
     struct ov_uplink *uplink;
+    struct ov_links *links;
     struct ov_owner *owner; /* NULL: no controller here */
     struct ov_pings pings;
     struct ov_conflicts conflicts;

@@ -1,6 +1,7 @@
 #include "hosts.h"
 
 #include "daemon.h"
+#include "links.h"
 #include "resolve.h"
 
 #include <stdio.h>
@@ -157,6 +158,12 @@ static void on_resolved(void *arg, const struct ov_endpoint *eps, size_t n, cons
                                      : ov_strerror(err));
     } else {
         snprintf(e->error, sizeof(e->error), "%s", error);
+        /* Where nothing but a proxy gets out, the proxy is who can find it. */
+        if (!e->known && ov_links_proxy(d->links)) {
+            e->known =
+                ov_node_add_root(d->node, e->label, NULL, NULL, 0, ov_daemon_now(d)) == OV_OK;
+            ov_daemon_drain(d);
+        }
     }
     if (e->error[0] == '\0') {
         e->retry_ms = RETRY_FIRST;

@@ -58,3 +58,17 @@ char *ov_json_join(const json_t *array, const char *member, const char *separato
         abort();
     return joined;
 }
+
+char *ov_json_link(const json_t *object)
+{
+    const json_t *link = json_object_get(object, "link");
+    const char *kind = ov_json_text(link, "kind", NULL), *proxy = ov_json_text(link, "proxy", NULL);
+    char *text = NULL;
+    int n = !kind   ? asprintf(&text, "%s", "")
+            : proxy ? asprintf(&text, " by TLS through the proxy %s", proxy)
+                    : asprintf(&text, " by %s", strcmp(kind, "tls") == 0 ? "TLS" : "TCP");
+
+    if (n < 0)
+        abort();
+    return text;
+}

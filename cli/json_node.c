@@ -4,6 +4,7 @@
 #include "beacons.h"
 #include "daemon.h"
 #include "hosts.h"
+#include "links.h"
 #include "mapping.h"
 #include "networks.h"
 #include "state.h"
@@ -13,6 +14,21 @@
 
 #include <stdio.h>
 
+/* What people should know of a root that does not answer. */
+static void root_problem(struct ov_daemon *d, const struct ov_root_info *r, char out[512])
+{
+    const char *link = r->online ? NULL : ov_links_problem(d->links, r->host);
+    if (r->mismatch)
+        snprintf(out, 512, "another server than before answers there");
+    else if (r->online)
+        out[0] = '\0';
+    else if (link != NULL)
+        snprintf(out, 512, "no answer by UDP; %s", link);
+    else
+        snprintf(out, 512, "no answer%s",
+                 r->link_state == OV_ROOTLINK_WANTED ? " by UDP, TCP or TLS" : "");
+}
+
 static json_t *status_roots(struct ov_daemon *d)
 {
     struct ov_root_info v[OV_ROOTS_MAX];
@@ -20,14 +36,15 @@ static json_t *status_roots(struct ov_daemon *d)
     size_t n = ov_node_roots(d->node, v, OV_ROOTS_MAX);
     for (size_t i = 0; i < n; i++) {
         const struct ov_root_info *r = &v[i];
-        const char *problem = r->mismatch  ? "another server than before answers there"
-                              : !r->online ? "no answer"
-                                           : NULL;
+        char problem[512];
+        root_problem(d, r, problem);
         json_array_append_new(
-            list, json_pack("{s:o,s:o,s:b,s:b,s:o,s:o,s:s?}", "host", ov_json_of_text(r->host),
-                            "address", ov_json_of_addr(r->addr), "online", r->online, "relay",
-                            r->is_root, "rtt_ms", ov_json_of_ms(r->rtt), "seen_as",
-                            ov_json_of_endpoint(&r->seen), "problem", problem));
+            list,
+            json_pack("{s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o}", "host", ov_json_of_text(r->host),
+                      "address", ov_json_of_addr(r->addr), "online", r->online, "relay", r->is_root,
+                      "rtt_ms", ov_json_of_ms(r->rtt), "seen_as", ov_json_of_endpoint(&r->seen),
+                      "link", ov_json_of_link(d, &r->link), "problem",
+                      problem[0] != '\0' ? ov_json_of_text(problem) : json_null()));
     }
     return list;
 }
@@ -45,6 +62,7 @@ static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stat
     json_t *drops = json_object();
     struct ov_udp_stats sum = {0};
     struct ov_fairq_stats q;
+    struct ov_links_stats links;
     for (int i = 0; i < OV_DROP_COUNT; i++)
         add_drop(drops, ov_drop_name((enum ov_drop)i), s->drops[i], ov_drop_text((enum ov_drop)i));
     for (size_t i = 0; i < d->nsockets; i++) {
@@ -61,6 +79,10 @@ static json_t *status_drops(const struct ov_daemon *d, const struct ov_node_stat
     add_drop(drops, "recv_truncated", sum.recv_truncated, "datagram too large");
     ov_uplink_stats(d->uplink, &q);
     add_drop(drops, "queue", q.dropped, "the line is slower than what was sent");
+    ov_links_stats(d->links, &links);
+    add_drop(drops, "stream_dropped", links.dropped,
+             "too much for a TCP or TLS stream, or it ended");
+    add_drop(drops, "stream_strangers", links.broken, "TCP connections that were not ovpn's");
     add_drop(drops, "device", ov_networks_dropped(d->networks), "the network device took no more");
     return drops;
 }
@@ -129,7 +151,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o}",
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
         ov_identity_format(id, identity), "uptime_s",
         (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
@@ -139,7 +161,8 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         (json_int_t)s.sessions, "networks",
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
         status_drops(d, &s), "conflicts", status_conflicts(d), "port_mapping",
-        ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d));
+        ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d), "tcp",
+        ov_json_of_served(d));
 }
 
 /* ---- NETWORK ---- */
@@ -347,21 +370,36 @@ static const char *via_kind(const struct ov_peer_info *info)
     return info->via_member ? "member" : "root";
 }
 
+/* The stream by which it is reached, or the root that relays for it. */
+static json_t *peer_link(struct ov_daemon *d, const struct ov_peer_info *info)
+{
+    struct ov_peer_info root;
+    if (info->link)
+        return ov_json_of_link(d, &info->remote);
+    if (info->path == OV_PEER_RELAY && ov_node_peer(d->node, info->via, &root) == OV_OK &&
+        root.link)
+        return ov_json_of_link(d, &root.remote);
+    return json_null();
+}
+
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
 {
     static const char *const PATH[] = {
         [OV_PEER_NONE] = "none", [OV_PEER_RELAY] = "relay", [OV_PEER_DIRECT] = "direct"};
+    struct ov_endpoint remote = info->remote;
+    if (info->link)
+        remote.scope = 0; /* only tells streams apart */
     return json_pack(
-        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "address",
-        ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
+        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "address", ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
         info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
-        PATH[info->path], "remote", ov_json_of_endpoint(&info->remote), "via",
-        ov_json_of_addr(info->via), "via_kind", via_kind(info), "since", ov_json_of_instant(d, info->since), "rtt_ms",
-        ov_json_of_ms(info->rtt), "jitter_ms", ov_json_of_ms(info->jitter), "loss",
-        (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
-        (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
-        ov_json_of_instant(d, info->last_rx), "last_tx", ov_json_of_instant(d, info->last_tx),
-        "networks", peer_networks(info), "why", peer_why(info), "punch", peer_punch(info));
+        PATH[info->path], "remote", ov_json_of_endpoint(&remote), "via", ov_json_of_addr(info->via),
+        "via_kind", via_kind(info), "since", ov_json_of_instant(d, info->since), "rtt_ms", ov_json_of_ms(info->rtt),
+        "jitter_ms", ov_json_of_ms(info->jitter), "loss", (double)info->loss_permille / 1000, "mtu",
+        (int)info->mtu, "rx_bytes", (json_int_t)info->rx_bytes, "tx_bytes",
+        (json_int_t)info->tx_bytes, "last_rx", ov_json_of_instant(d, info->last_rx), "last_tx",
+        ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info), "why",
+        peer_why(info), "punch", peer_punch(info), "link", peer_link(d, info));
 }
 
 /* ---- PING ---- */

@@ -23,6 +23,10 @@ json_t *ov_json_of_routes(const struct ov_route *v, size_t n);
 json_t *ov_json_of_dns(const char *domain, const struct ov_ip *v, size_t n);
 json_t *ov_json_of_caps(uint8_t caps); /* ["root", "controller"] */
 
+/* A stream by its endpoint in the engine; none: null. Of a root: its ports and connections. */
+json_t *ov_json_of_link(struct ov_daemon *d, const struct ov_endpoint *ep);
+json_t *ov_json_of_served(struct ov_daemon *d);
+
 json_t *ov_json_of_status(struct ov_daemon *d);
 json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *info);
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info);

@@ -46,6 +46,8 @@ static int gather(const struct switches *sw, const char *state_dir, struct ov_se
     s->controller |= sw->controller;
     if (sw->debug)
         s->log_level = OV_LOG_DEBUG;
+    if (ov_config_environment(s, why) != OV_OK) /* it need not be meant for us */
+        fprintf(stderr, "ovpn service: %s\n", why);
     return OV_OK;
 }
 

@@ -37,11 +37,20 @@ struct ov_engine_ops {
     void (*relayed)(void *arg, struct ov_peer *p);
     /* May `from` have us relay to `to`, which is no root's business? NULL: nobody may. */
     bool (*may_relay)(void *arg, struct ov_peer *from, struct ov_peer *to);
+    /* The chosen way to a kept peer is another, or it was silent for OV_PATH_DOUBT. May be NULL. */
+    void (*way)(void *arg, struct ov_peer *p);
     /* An IAM arrived: not proven yet. */
     void (*iam)(void *arg, const struct ov_iam *iam, uint16_t socket,
                 const struct ov_endpoint *from);
     /* We want to reach this peer and have no direct way; may be NULL. */
     void (*seek)(void *arg, struct ov_peer *p);
+};
+
+/* A stream of ours to a root, up. */
+struct ov_rootlink {
+    struct ov_endpoint ep; /* family 0: free */
+    uint64_t owner;        /* which root of root.h */
+    struct ov_peer *peer;  /* NULL: who is there has not said yet */
 };
 
 #define OV_PEERS_DEFAULT    16384
@@ -88,9 +97,11 @@ struct ov_engine {
     ov_time udp_heard;     /* authenticated, by UDP and from a root; 0: not in this network yet */
     ov_time changed;       /* since when we are in this network */
 
+    struct ov_rootlink links[OV_LINKS_MAX];
+
     size_t max_peers, reassembly_bytes;
     uint64_t relay_rate;
-    bool volunteer; /* relays for members of its networks, without being a root */
+    bool volunteer;            /* relays for members of its networks, without being a root */
     struct ov_map peers;       /* address -> struct ov_peer */
     struct ov_map by_key;      /* first 16 bytes of the X25519 key -> struct ov_peer */
     struct ov_indices indices; /* of keypairs and handshakes */

@@ -2,10 +2,10 @@
  *
  * Theory of operation. A relay may be a root of ours, or a member of one of our networks that
  * relays for others (volunteer.h) and to which we have a direct path. Whether the other end has one
- * too is asked by the probe that measures: it goes through the relay, and comes back the same way or
- * not at all. So nobody has to tell anybody which relays he has, and what is compared is what packets
- * will get: srtt + 2 jitter + 300 ms x loss of the whole way, and 5 ms for a member, 10 ms for a
- * root. Rounds of probes go out while frames are relayed: six in the first 4.5 s, then every
+ * too is asked by the probe that measures: it goes through the relay, and comes back the same way
+ * or not at all. So nobody has to tell anybody which relays he has, and what is compared is what
+ * packets will get: srtt + 2 jitter + 300 ms x loss of the whole way, and 5 ms for a member, 10 ms
+ * for a root. Rounds of probes go out while frames are relayed: six in the first 4.5 s, then every
  * 15 s. A way is left for a better one (below 0.85 of it, less 1 ms) only when that held three
  * times. Both ends measure the same ways; where they still differ, the one with the higher address
  * follows the other.
@@ -21,11 +21,11 @@
 
 #include "peer.h"
 
-#define OV_HOPS_MAX      11 /* every root of ours, and */
-#define OV_HOPS_MEMBERS  3  /* so many members */
-#define OV_HOP_ROUNDS    6  /* the last one comes again and again */
-#define OV_PATH_HOP(k)   (-3 - (k)) /* where the index of a path is asked for: through this relay */
-#define OV_HOP_OF(path)  (-3 - (path))
+#define OV_HOPS_MAX     11         /* every root of ours, and */
+#define OV_HOPS_MEMBERS 3          /* so many members */
+#define OV_HOP_ROUNDS   6          /* the last one comes again and again */
+#define OV_PATH_HOP(k)  (-3 - (k)) /* where the index of a path is asked for: through this relay */
+#define OV_HOP_OF(path) (-3 - (path))
 
 struct ov_hop {
     ov_addr relay; /* 0: free */

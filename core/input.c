@@ -224,7 +224,7 @@ static void on_probe(struct arrival *a, struct ov_peer *p, const uint8_t *m, siz
     }
     struct ov_msg_probe_ok ok = {.txid = probe.txid,
                                  .size = (uint16_t)(a->len + ov_via_overhead(&a->via))};
-    if (!a->via.relay)
+    if (!a->via.relay && a->via.socket != OV_SOCKET_LINK)
         ok.seen = a->via.ep;
     ok.seen.scope = 0;
     ov_writer_init(&w, buf, sizeof buf);
@@ -263,8 +263,8 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
             p->unanswered = 0;
     }
     /* How a node sees us tells our reflexive address; only those we chose as roots are believed. */
-    if (p->relay && probe.path >= 0 && ok.seen.ip.family &&
-        !ov_endpoint_equal(&p->seen, &ok.seen)) {
+    if (p->relay && probe.path >= 0 && !ov_path_is_link(&p->paths->p[probe.path]) &&
+        ok.seen.ip.family && !ov_endpoint_equal(&p->seen, &ok.seen)) {
         struct ov_endpoint was = p->seen;
         p->seen = ok.seen;
         ov_reflect_seen(p, &was);
@@ -427,6 +427,8 @@ static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
             p->unanswered = 0;
         return;
     }
+    if (a->via.socket == OV_SOCKET_LINK && !ov_peer_may_link(p))
+        return;
     /* Two symmetric NATs give each packet another source: without a limit, challenges would breed.
      */
     bool tried = i >= 0 && e->now - p->paths->p[i].base < 2 * OV_SEC;
@@ -508,6 +510,7 @@ static void on_relay(struct arrival *a)
     struct ov_peer *p = ix->peer;
     heard(a, p, false);
     if (!r.relayed) {
+        ov_peer_follow(p, a->via.socket, &a->via.ep);
         ov_relay_forward(e, p, &r, a->d, a->len);
         return;
     }

@@ -20,4 +20,18 @@ struct ov_local {
 };
 #define OV_LOCALS_MAX 32
 
+/* Streams (TCP, TLS) between a node and its root, for where UDP does not get through, all have one
+ * number, OV_SOCKET_LINK. Such a path's endpoint is the remote end of the stream, with a number
+ * that the edge gave it as `scope`: so none is ever taken for a later one, nor for another through
+ * the same proxy. */
+#define OV_LINKS_MAX 64   /* of ours to roots, at a time */
+#define OV_LINK_MTU  8952 /* for one datagram: larger ones would keep the others waiting */
+
+/* What the engine wants of the streams to a root. */
+enum ov_rootlink_state {
+    OV_ROOTLINK_UNWANTED, /* close them */
+    OV_ROOTLINK_KEPT,     /* UDP is back: make no more, but keep what there is for a while */
+    OV_ROOTLINK_WANTED,
+};
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "directory.h"
 #include "input.h"
+#include "rootlink.h"
 #include "lookup.h"
 #include "member.h"
 #include "punch.h"
@@ -278,8 +279,10 @@ static void pings_go(struct ov_node *n, struct ov_peer *p)
 static void on_session(void *arg, struct ov_peer *p, bool fresh)
 {
     struct ov_node *n = arg;
-    if (ov_roots_session(&n->roots, p))
+    if (ov_roots_session(&n->roots, p)) {
         root_up(n, p);
+        ov_rootlink_look(&n->roots);
+    }
     for (size_t i = 0; i < n->o.n; i++)
         ov_network_session(n->o.nets[i], p, fresh);
     ov_lan_session(&n->lan, p);
@@ -334,10 +337,18 @@ static bool on_may_relay(void *arg, struct ov_peer *from, struct ov_peer *to)
     return ov_volunteer_may(&n->o, from, to);
 }
 
+static void on_way(void *arg, struct ov_peer *p)
+{
+    struct ov_node *n = arg;
+    (void)p;
+    ov_rootlink_look(&n->roots);
+}
+
 static const struct ov_engine_ops ops = {.message = on_message,
                                          .session = on_session,
                                          .forgotten = on_forgotten,
                                          .located = on_located,
+                                         .way = on_way,
                                          .iam = on_iam,
                                          .seek = on_seek,
                                          .relayed = on_relayed,
@@ -439,6 +450,7 @@ void ov_node_network_changed(struct ov_node *n, ov_time now)
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_network_changed(p);
     ov_lan_moved(&n->lan);
+    ov_rootlink_network_changed(&n->roots);
     ov_node_turn_end(n);
 }
 
@@ -508,6 +520,21 @@ void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now)
 {
     ov_node_turn_begin(n, now);
     ov_roots_remove(&n->roots, host);
+    ov_node_turn_end(n);
+}
+
+int ov_node_link_up(struct ov_node *n, const char *host, const struct ov_endpoint *ep, ov_time now)
+{
+    ov_node_turn_begin(n, now);
+    int err = ov_rootlink_up(&n->roots, host, ep);
+    ov_node_turn_end(n);
+    return err;
+}
+
+void ov_node_link_down(struct ov_node *n, const struct ov_endpoint *ep, ov_time now)
+{
+    ov_node_turn_begin(n, now);
+    ov_rootlink_down(&n->roots, ep);
     ov_node_turn_end(n);
 }
 

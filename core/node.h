@@ -88,6 +88,13 @@ OV_CHECK int ov_node_add_root(struct ov_node *n, const char *host, const struct 
                               const struct ov_endpoint *eps, size_t count, ov_time now);
 void ov_node_remove_root(struct ov_node *n, const char *host, ov_time now);
 
+/* Streams to roots, see local.h. OV_EVENT_LINK tells when some are wanted (ov_root_info). What
+ * comes by them goes into ov_node_datagrams with socket OV_SOCKET_LINK, as for streams that clients
+ * of ours, a root, have made; those need no `up`. */
+OV_CHECK int ov_node_link_up(struct ov_node *n, const char *host, const struct ov_endpoint *ep,
+                             ov_time now); /* OV_ENOENT: no such root; OV_EFULL */
+void ov_node_link_down(struct ov_node *n, const struct ov_endpoint *ep, ov_time now);
+
 /* Join: `controller` may be NULL (then it is learnt from a root and proven against the netid);
  * `secret` (16 bytes, of an invite) may be NULL. OV_EEXIST if joined already (a secret is then used
  * for another request), OV_EFULL above OV_NETWORKS_MAX. */
@@ -189,6 +196,7 @@ struct ov_peer_info {
     enum ov_aead aead;
     enum ov_peer_path path;
     struct ov_endpoint remote; /* DIRECT: the peer's; RELAY: none */
+    bool link;                 /* DIRECT: by a stream, and `remote` is its remote end */
     ov_addr via;               /* RELAY: the address of the root, */
     bool via_member;           /* or of a member that relays */
     ov_time since;             /* when this path was chosen */
@@ -219,7 +227,10 @@ struct ov_root_info {
     struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
     struct ov_endpoint seen; /* how it sees us */
     ov_time rtt;
-    ov_time asked; /* since when we try */
+    ov_time asked;                     /* since when we try */
+    enum ov_rootlink_state link_state; /* what is wanted of streams to it */
+    struct ov_endpoint link; /* the stream that is the chosen way; family 0: none. Close others */
+    const struct ov_identity *id; /* NULL: not known yet. Lives until the next input */
 };
 size_t ov_node_roots(const struct ov_node *n, struct ov_root_info *out, size_t cap);
 

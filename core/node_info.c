@@ -75,6 +75,7 @@ static void fill_path(struct ov_peer *p, struct ov_peer_info *out)
         q = &path->q;
         out->path = OV_PEER_DIRECT;
         out->remote = path->remote;
+        out->link = ov_path_is_link(path);
     } else {
         const struct ov_peer *r = ov_peer_relay_for(p);
         out->path = r ? OV_PEER_RELAY : OV_PEER_NONE;
@@ -165,8 +166,11 @@ size_t ov_node_roots(const struct ov_node *n, struct ov_root_info *out, size_t c
         o->asked = r->asked;
         o->nendpoints = r->nendpoints;
         memcpy(o->endpoints, r->endpoints, sizeof o->endpoints);
+        o->link_state = r->link.state;
+        o->link = r->link.used;
         if (!r->peer)
             continue;
+        o->id = &r->peer->id;
         o->addr = r->peer->id.addr;
         o->is_root = r->peer->caps & OV_CAP_ROOT;
         o->online = ov_peer_online(r->peer);

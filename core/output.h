@@ -42,6 +42,8 @@ enum ov_event_kind {
     OV_EVENT_CONFLICT, /* a second key claims `addr`; refused */
     OV_EVENT_REQUEST,  /* for the controller part: request from `from` */
     OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
+    OV_EVENT_LINK,     /* streams to a root are wanted, in use or not wanted any more:
+                          ov_node_roots() */
     /* Temporary sockets (local.h). The edge does these in the order in which they come. */
     OV_EVENT_SOCKETS,     /* open `count` of them, numbered from `socket` on, each on a port of its
                              own; then answer by ov_node_extra_sockets() with `id` */

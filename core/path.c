@@ -7,6 +7,8 @@
 #define MTU_TRIES     3
 #define MTU_RETRY     (600 * OV_SEC)
 #define MTU_GAP       (250 * OV_MS)
+#define MTU_FIXED     UINT8_MAX /* as step: nothing to find out */
+#define LINK_COST     (40 * OV_MS)
 
 static const ov_time schedule[OV_PATH_TRIES] = {0, 100 * OV_MS, 300 * OV_MS, 700 * OV_MS,
                                                 1500 * OV_MS};
@@ -95,6 +97,10 @@ int ov_paths_add(struct ov_paths *ps, uint16_t socket, const struct ov_endpoint 
     p->base = now;
     p->next_probe = OV_NEVER;
     ov_quality_init(&p->q);
+    if (ov_path_is_link(p)) {
+        p->q.mtu = OV_LINK_MTU;
+        p->q.mtu_step = MTU_FIXED;
+    }
     return i;
 }
 
@@ -212,7 +218,7 @@ void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now)
 
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now)
 {
-    if (++q->mtu_misses < 2)
+    if (q->mtu_step == MTU_FIXED || ++q->mtu_misses < 2)
         return;
     q->mtu = OV_PATH_MTU_MIN;
     q->mtu_step = q->mtu_tries = q->mtu_misses = 0;
@@ -237,7 +243,7 @@ ov_time ov_path_score(const struct ov_path *p)
         s = s * 8 / 10;
     if (p->remote.ip.family == 6)
         s = s * 95 / 100;
-    return s;
+    return ov_path_is_link(p) ? s + LINK_COST : s;
 }
 
 bool ov_paths_has_near(const struct ov_paths *ps)

@@ -10,6 +10,7 @@
 #ifndef OV_CORE_PATH_H
 #define OV_CORE_PATH_H
 
+#include "local.h"
 #include "types.h"
 #include "wire.h"
 
@@ -101,8 +102,14 @@ void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now);
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now);
 void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time now);
 
+/* Does it go through a stream to or from a root? */
+static inline bool ov_path_is_link(const struct ov_path *p)
+{
+    return p->socket == OV_SOCKET_LINK;
+}
+
 /* Lower is better; nanoseconds (nat-traversal: srtt + 2 jitter + 300 ms loss, less on a LAN and
- * IPv6). */
+ * IPv6, 40 ms more by a stream). */
 ov_time ov_path_score(const struct ov_path *p);
 /* The direct path to use: index or OV_PATH_RELAY. Sticks to the active one unless another is
  * clearly better three times in a row, or near and not slower; but when the active one is in doubt,

@@ -90,15 +90,15 @@ struct ov_peer {
     struct ov_fragments *fragments;
     uint16_t next_fragment;
     struct ov_punch *punch;
-    struct ov_hops *hops; /* relays to it; NULL: no frames were relayed yet */
+    struct ov_hops *hops;          /* relays to it; NULL: no frames were relayed yet */
     struct ov_bucket relay_bucket; /* what it may relay through us */
     bool relay_bucket_ready;
     struct ov_bucket challenges;  /* endpoints it turned up at that we may probe */
     struct ov_bucket control;     /* requests of it that cost us something */
     struct ov_bucket reflections; /* REFLECTs of it */
     struct ov_bucket asks;        /* questions of ours for its certificate */
-    ov_time lan_tried;           /* last, because a beacon said where it is; 0: never */
-    ov_time sought;              /* last told the ranks above; 0: not since it was direct */
+    ov_time lan_tried;            /* last, because a beacon said where it is; 0: never */
+    ov_time sought;               /* last told the ranks above; 0: not since it was direct */
     struct ov_endpoint seen;      /* how it sees us (roots) */
     uint16_t reflect_port;        /* its other port (roots); 0: none known */
 };
@@ -146,8 +146,8 @@ int ov_peer_send_segments(struct ov_peer *p, ov_netid net, struct ov_segments *s
 /* Send under the current key by a certain way; never queued, never fragmented. */
 int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, const uint8_t *msg,
                      size_t len);
-/* Measure a path (index, OV_PATH_RELAY or OV_PATH_HOP); `size` pads the datagram to so many bytes. False: it
- * did not leave. */
+/* Measure a path (index, OV_PATH_RELAY or OV_PATH_HOP); `size` pads the datagram to so many bytes.
+ * False: it did not leave. */
 bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
 void ov_peer_drop_queue(struct ov_peer *p);
 bool ov_peer_up(const struct ov_peer *p); /* a key to send under */
@@ -189,5 +189,17 @@ void ov_peer_lost(struct ov_peer *p); /* keys gone on the other side (CLOSE) */
 void ov_peer_network_changed(struct ov_peer *p);
 void ov_peer_service(void *peer, ov_time now); /* the timer */
 OV_CHECK bool ov_peer_ensure_paths(struct ov_peer *p);
+
+/* ---- streams (peer_link.c) ---- */
+
+/* May it be reached by one? Our roots, and where we are a root, its clients. */
+bool ov_peer_may_link(const struct ov_peer *p);
+/* A stream to it is up: try it. */
+void ov_peer_link_up(struct ov_peer *p, const struct ov_endpoint *ep);
+/* It is closed: that path is gone. */
+void ov_peer_link_down(struct ov_peer *p, const struct ov_endpoint *ep);
+/* As its root: it sends through us by this way now. Where a stream and UDP are both proven, the
+ * answers take the same one. */
+void ov_peer_follow(struct ov_peer *p, uint16_t socket, const struct ov_endpoint *ep);
 
 #endif

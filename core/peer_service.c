@@ -46,12 +46,18 @@ void ov_peer_tell(struct ov_peer *p)
     const struct ov_peer *r = p->paths->active < 0 ? ov_peer_relay_for(p) : NULL;
     /* For a root its clients' paths are not worth a line each. */
     enum ov_log_level level = p->e->caps & OV_CAP_ROOT ? OV_LOG_DEBUG : OV_LOG_INFO;
-    if (p->paths->active >= 0)
-        ov_log(&p->e->log, level, "peer %s: DIRECT, %s", ov_addr_format(p->id.addr, a),
-               ov_endpoint_format(&p->paths->p[p->paths->active].remote, ep));
+    const struct ov_path *path = p->paths->active >= 0 ? &p->paths->p[p->paths->active] : NULL;
+    struct ov_endpoint to = path ? path->remote : (struct ov_endpoint){0};
+    if (path && ov_path_is_link(path))
+        to.scope = 0; /* the edge's number of it */
+    if (path)
+        ov_log(&p->e->log, level, "peer %s: %s, %s", ov_addr_format(p->id.addr, a),
+               ov_path_is_link(path) ? "STREAM" : "DIRECT", ov_endpoint_format(&to, ep));
     else
         ov_log(&p->e->log, level, "peer %s: RELAY%s%s", ov_addr_format(p->id.addr, a),
                r ? ", by " : "", r ? ov_addr_format(r->id.addr, via) : "");
+    if (p->keep && p->e->ops->way)
+        p->e->ops->way(p->e->ops_arg, p);
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
@@ -69,7 +75,7 @@ void ov_peer_choose(struct ov_peer *p)
     p->unanswered = p->sought = 0;
     p->keepalive_next = p->e->now;
     ov_peer_wake(p, p->e->now);
-    if (best >= 0 && !p->keep)
+    if (best >= 0 && !p->keep && !ov_path_is_link(&ps->p[best]))
         ov_peer_hint(p, &ps->p[best].remote);
     if (best >= 0 && (p->remember || p->keep))
         ov_peer_persist(p);
@@ -237,6 +243,13 @@ static void initiate(struct ov_peer *p)
                             !ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &via.ep)))
             send_initiation(p, &via, msg);
     }
+    for (int i = 0; i < OV_LINKS_MAX; i++) {
+        via = (struct ov_via){.socket = OV_SOCKET_LINK, .ep = e->links[i].ep};
+        if (e->links[i].peer == p &&
+            (p->paths->active < 0 ||
+             !ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &via.ep)))
+            send_initiation(p, &via, msg);
+    }
     initiate_relayed(p, msg);
     if (p->paths->active < 0 && !p->keep && !p->hs_brief)
         ov_peer_seek(p);
@@ -303,6 +316,8 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
     }
     ov_peer_choose(p); /* perhaps another path was proven since */
     if (now >= p->next_doubt) {
+        if (p->keep && p->e->ops->way)
+            p->e->ops->way(p->e->ops_arg, p);
         if (p->paths->active >= 0 && p->unanswered)
             unpin(&p->paths->p[p->paths->active]);
         ov_peer_probe(p, p->paths->active, 0, 0);
@@ -371,10 +386,13 @@ static void service_trying(struct ov_peer *p, ov_time *next)
     }
 }
 
-static void probe_mtu(struct ov_peer *p, int path, struct ov_path_quality *q, uint8_t family,
-                      ov_time *next)
+static void probe_mtu(struct ov_peer *p, int path, struct ov_path_quality *q,
+                      const struct ov_path *first, ov_time *next)
 {
-    uint16_t size = ov_quality_mtu_probe(q, family, p->e->now);
+    uint16_t size = ov_quality_mtu_probe(q, first->remote.ip.family, p->e->now);
+    /* What a stream to the root can carry, UDP could not when it is taken back. */
+    if (path == OV_PATH_RELAY && ov_path_is_link(first) && size > OV_PATH_MTU_SAFE)
+        return;
     if (size) {
         ov_quality_mtu_sent(q, p->e->now);
         ov_peer_probe(p, path, size, 0);
@@ -391,10 +409,9 @@ static void service_mtu(struct ov_peer *p, ov_time *next)
     if (p->e->now - p->last_frame >= OV_PEER_ACTIVE)
         return;
     if (ps->active >= 0)
-        probe_mtu(p, ps->active, &ps->p[ps->active].q, ps->p[ps->active].remote.ip.family, next);
+        probe_mtu(p, ps->active, &ps->p[ps->active].q, &ps->p[ps->active], next);
     else if ((r = ov_peer_relay_for(p)) != NULL)
-        probe_mtu(p, OV_PATH_RELAY, &ps->relay, r->paths->p[r->paths->active].remote.ip.family,
-                  next);
+        probe_mtu(p, OV_PATH_RELAY, &ps->relay, &r->paths->p[r->paths->active], next);
 }
 
 /* ---- keepalive ---- */
@@ -414,7 +431,8 @@ static void keepalive_probes(struct ov_peer *p)
         p->unheard = now;
     if (!used)
         return;
-    if (ps->active >= 0 && p->last_large && now - p->last_large < OV_KEEPALIVE_PEER)
+    if (ps->active >= 0 && !ov_path_is_link(&ps->p[ps->active]) && p->last_large &&
+        now - p->last_large < OV_KEEPALIVE_PEER)
         ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
 }
 

@@ -1,5 +1,5 @@
-/* relay: handing datagrams over, directly or wrapped for a relay; and relaying for others, as a root
- * for everybody, else for members of our networks.
+/* relay: handing datagrams over, directly or wrapped for a relay; and relaying for others, as a
+ * root for everybody, else for members of our networks.
  *
  * A RELAY header is authenticated hop by hop with keys of the two hop sessions; the inner datagram
  * is opaque and end-to-end sealed. Relaying rewrites the 40 header bytes in place and copies
@@ -18,7 +18,8 @@ static inline size_t ov_via_overhead(const struct ov_via *via)
 {
     return via->relay ? OV_RELAY_HEADER : 0;
 }
-/* As a root, or for members of a network of ours: pass on what `from` sent for r->addr. The whole datagram is consumed. */
+/* As a root, or for members of a network of ours: pass on what `from` sent for r->addr. The whole
+ * datagram is consumed. */
 void ov_relay_forward(struct ov_engine *e, struct ov_peer *from, const struct ov_relay *r,
                       const uint8_t *datagram, size_t len);
 

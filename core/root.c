@@ -1,5 +1,7 @@
 #include "root.h"
 
+#include "rootlink.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -14,13 +16,15 @@ int ov_roots_init(struct ov_roots *rs, struct ov_overlay *o)
     memset(rs, 0, sizeof *rs);
     rs->o = o;
     ov_timer_init(&rs->timer, service, rs);
-    return ov_timers_reserve(&o->e->timers, 1);
+    int err = ov_timers_reserve(&o->e->timers, 1);
+    return err == OV_OK ? ov_rootlink_init(rs) : err;
 }
 
 /* One server may be known by several names: it stays a root of ours until the last one goes. */
 static void drop(struct ov_roots *rs, struct ov_root *r)
 {
     struct ov_peer *p = r->peer;
+    ov_rootlink_drop(rs, r);
     memset(r, 0, sizeof *r);
     if (!p)
         return;
@@ -37,6 +41,7 @@ static void drop(struct ov_roots *rs, struct ov_root *r)
 void ov_roots_free(struct ov_roots *rs)
 {
     ov_timer_stop(&rs->o->e->timers, &rs->timer);
+    ov_timer_stop(&rs->o->e->timers, &rs->link_timer);
     for (int i = 0; i < OV_ROOTS_MAX; i++)
         drop(rs, &rs->root[i]);
 }
@@ -78,6 +83,7 @@ static void ask(struct ov_roots *rs, struct ov_root *r)
         e->stats.tx_datagrams++;
         e->stats.tx_bytes += OV_WHO_LEN;
     }
+    ov_rootlink_ask(rs, r);
 }
 
 /* Nobody whom we know is there: perhaps somebody else is, and people should be told. */
@@ -92,7 +98,7 @@ static void service(void *arg, ov_time now)
     ov_time next = OV_NEVER;
     for (int i = 0; i < OV_ROOTS_MAX; i++) {
         struct ov_root *r = &rs->root[i];
-        if (!r->host[0] || !r->nendpoints)
+        if (!r->host[0] || (!r->nendpoints && !r->link.wanted))
             continue;
         if (now >= r->next && r->peer && !silent(r->peer, now)) {
             r->tries = 0;
@@ -146,7 +152,9 @@ static void settle(struct ov_roots *rs, struct ov_root *r, const struct ov_ident
         ov_peer_hint(p, &r->endpoints[i]);
     if (ov_peer_up(p))
         p->relay = (p->caps & OV_CAP_ROOT) != 0;
+    ov_rootlink_settled(rs, r);
     ov_peer_keep(p);
+    ov_rootlink_look(rs);
     if (r->net == 0) {
         choose(rs, p);
         merge(rs, r);
@@ -198,6 +206,7 @@ int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const stru
     } else {
         ov_timer_start(&e->timers, &rs->timer, e->now);
     }
+    ov_rootlink_look(rs);
     return OV_OK;
 }
 
@@ -221,6 +230,7 @@ void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov
             continue;
         for (int k = 0; k < r->nendpoints; k++)
             asked |= ov_endpoint_equal(&r->endpoints[k], from);
+        asked |= ov_rootlink_is(rs, r, from);
         if (!asked || !ov_bucket_take(&e->pow_checks, 1, e->now))
             break;
         if (ov_identity_check(&id, &e->pow) != OV_OK) {

@@ -9,6 +9,16 @@
 #define OV_ROOTS_MAX     8
 #define OV_ROOT_HOST_MAX (OV_NET_NAME_MAX * 2)
 
+/* Streams to it, see rootlink.h. */
+struct ov_root_link {
+    bool wanted;
+    enum ov_rootlink_state state; /* as it was last told */
+    struct ov_endpoint used;      /* the one that is the chosen way; family 0: none */
+    ov_time udp_since;            /* UDP does well since; 0: it does not */
+    ov_time udp_tried, udp_try;   /* last; next */
+    uint8_t udp_tries;
+};
+
 struct ov_root {
     char host[OV_ROOT_HOST_MAX]; /* "" : free */
     ov_netid net;                /* named by this network's configuration; 0: by the user */
@@ -18,11 +28,12 @@ struct ov_root {
     ov_time asked, next;
     uint8_t tries, nendpoints;
     struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
+    struct ov_root_link link;
 };
 
 struct ov_roots {
     struct ov_overlay *o;
-    struct ov_timer timer;
+    struct ov_timer timer, link_timer;
     struct ov_root root[OV_ROOTS_MAX];
 };
 

@@ -1,11 +1,11 @@
 /* volunteer: members that relay for the other members of their networks, without being roots.
  *
  * Theory of operation. A member that relays lists a group of its own, OV_VOLUNTEERS, in what it
- * announces and shows, so that directories know who relays, and members hear it from itself. Who has
- * frames for a peer that only a relay reaches asks a directory of a network that they share, and
- * connects with up to three of those named. Which three follows from the addresses of both ends and
- * of each volunteer (highest random weight, Thaler and Ravishankar 1998): both ends pick the same
- * ones without a word between them, and the load is spread. What is good for the way is then
+ * announces and shows, so that directories know who relays, and members hear it from itself. Who
+ * has frames for a peer that only a relay reaches asks a directory of a network that they share,
+ * and connects with up to three of those named. Which three follows from the addresses of both ends
+ * and of each volunteer (highest random weight, Thaler and Ravishankar 1998): both ends pick the
+ * same ones without a word between them, and the load is spread. What is good for the way is then
  * measured (hop.h). A volunteer relays only between two peers whose certificates of one of its
  * networks agree with its own; it sees what a root sees, and no more. */
 #ifndef OV_CORE_VOLUNTEER_H

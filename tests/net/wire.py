@@ -16,6 +16,8 @@ Receivers print "ready" when they listen, then what came, and end with 0 once it
   wire.py udp-count PORT SIZE COUNT SECS       it arrives, whole and in order
   wire.py tcp-send HOST PORT FILE              prints seconds and MB/s
   wire.py tcp-recv PORT FILE
+  wire.py tcp-open HOST PORT                   somebody listens there
+  wire.py tcp-garbage HOST PORT COUNT          connections: random bytes, half a hello, or nothing at all, kept open
   wire.py capture FILE                         every frame of every interface, until told to end
   wire.py find FILE TEXT                       0 when FILE has TEXT in any of its common disguises"""
 
@@ -195,6 +197,27 @@ def tcp_recv(port, file):
     s.send(b"1")
 
 
+def tcp_open(host, port):
+    socket.create_connection((host, int(port)), 1).close()
+
+
+def tcp_garbage(host, port, count):
+    rnd, kept = random.Random(int(port)), []
+    starts = [b"", b"ovpn/1\r\n", b"ovpn/", b"\x16\x03\x01\x02\x00", b"GET / HTTP/1.1\r\n\r\n", b"ovpn/1\r\n\x24\x00"]
+    for n in range(int(count)):
+        try:
+            s = socket.create_connection((host, int(port)), 5)
+            s.send(starts[n % len(starts)] + (rnd.randbytes(rnd.randrange(3000)) if n % 4 else b""))
+            kept.append(s)
+        except OSError:
+            pass  # too many of us: that is what it is to do
+    s = socket.create_connection((host, int(port)), 5)
+    s.settimeout(5)
+    s.send(b"ovpn/1\r\n" + b"\x00\x20" + bytes(32))
+    with contextlib.suppress(TimeoutError, ConnectionResetError):
+        assert s.recv(10) == b"", "an answer to garbage"
+
+
 def capture(file):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_ALL))
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)  # as much as may be had
@@ -221,7 +244,7 @@ def find(file, text):
 
 COMMANDS = {f.__name__.replace("_", "-"): f for f in
             (raw_send, raw_recv, tagged_send, tagged_recv, udp_send, udp_recv, spoof_ip, spoof_mac,
-             garbage, udp_train, udp_count, tcp_send, tcp_recv, capture, find)}
+             garbage, udp_train, udp_count, tcp_send, tcp_recv, tcp_open, tcp_garbage, capture, find)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

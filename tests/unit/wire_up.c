@@ -177,10 +177,16 @@ static void post(struct wu_node *n, const struct ov_out_datagrams *d, const uint
     struct wu *w = n->w;
     struct wu_packet *p = calloc(1, sizeof *p + len);
 
-    assert(p && len > 0 && len <= OV_DATAGRAM_MAX && d->socket == 0);
+    const struct wu_stream *s = NULL;
+    for (size_t i = 0; d->socket == OV_SOCKET_LINK && i < w->nstreams; i++)
+        for (int k = 0; k < 2; k++)
+            if (w->stream[i].end[k] == n && ov_endpoint_equal(&w->stream[i].ep[k], &d->to))
+                s = &w->stream[i];
+    assert(p && len > 0 && len <= OV_DATAGRAM_MAX && (d->socket == 0 || s));
     *p = (struct wu_packet){.at = w->now + w->delay,
                             .src = n,
-                            .from = n->ep,
+                            .stream = s,
+                            .from = s ? s->ep[s->end[0] == n] : n->ep,
                             .to = d->to,
                             .pin = d->from,
                             .ttl = d->ttl,
@@ -300,27 +306,47 @@ static struct wu_node *at(const struct wu *w, const struct ov_endpoint *ep)
     return NULL;
 }
 
-void wu_inject(struct wu_node *n, const struct ov_endpoint *from, const void *data, size_t len)
+struct wu_stream *wu_stream(struct wu_node *n, struct wu_node *root)
+{
+    struct wu *w = n->w;
+
+    assert(w->nstreams < WU_STREAMS_MAX);
+    struct wu_stream *s = &w->stream[w->nstreams++];
+    *s = (struct wu_stream){.end = {n, root}, .ep = {root->ep, n->ep}};
+    s->ep[0].port = 443;
+    s->ep[1].port = 50000;
+    s->ep[0].scope = s->ep[1].scope = (uint32_t)w->nstreams;
+    return s;
+}
+
+static void inject(struct wu_node *n, uint16_t socket, const struct ov_endpoint *from,
+                   const void *data, size_t len)
 {
     uint8_t *buf = malloc(len ? len : 1);
 
     assert(buf);
     memcpy(buf, data, len);
-    ov_node_datagrams(n->n, &(struct ov_datagram){0, *from, buf, len, n->local}, 1, n->w->now);
+    ov_node_datagrams(n->n, &(struct ov_datagram){socket, *from, buf, len, n->local}, 1, n->w->now);
     wu_drain(n);
     free(buf);
+}
+
+void wu_inject(struct wu_node *n, const struct ov_endpoint *from, const void *data, size_t len)
+{
+    inject(n, 0, from, data, len);
 }
 
 static void deliver(struct wu *w)
 {
     struct wu_packet *p = w->head;
-    struct wu_node *n = at(w, &p->to);
+    const struct wu_stream *s = p->stream;
+    struct wu_node *n = s ? s->end[s->end[0] == p->src] : at(w, &p->to);
 
     w->head = p->next;
     if (!w->head)
         w->tail = &w->head;
-    if (n && n->n)
-        wu_inject(n, &p->from, p->data, p->len);
+    if (n && n->n && !(s && s->closed))
+        inject(n, s ? OV_SOCKET_LINK : 0, &p->from, p->data, p->len);
     free(p);
 }
 

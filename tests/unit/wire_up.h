@@ -58,8 +58,17 @@ struct wu_node {
     struct wu_stored stored[WU_STORED_MAX];
 };
 
+/* A stream between two nodes: each sends to its own endpoint for it. */
+struct wu_stream {
+    struct wu_node *end[2];
+    struct ov_endpoint ep[2];
+    bool closed;
+};
+#define WU_STREAMS_MAX 8
+
 struct wu_packet {
     struct wu_packet *next;
+    const struct wu_stream *stream; /* NULL: UDP */
     ov_time at;
     struct wu_node *src;
     struct ov_endpoint from, to;
@@ -87,6 +96,8 @@ struct wu {
     struct wu_node *node[WU_NODES_MAX];
     size_t nnodes;
     struct wu_packet *head, **tail;
+    struct wu_stream stream[WU_STREAMS_MAX];
+    size_t nstreams;
     bool (*hook)(void *arg, struct wu_packet *p); /* false: lost */
     void *hook_arg;
     struct wu_packet *log[WU_LOG_MAX]; /* all that was sent, lost ones too */
@@ -113,6 +124,8 @@ bool wu_until(struct wu *w, bool (*done)(void *arg), void *arg, ov_time limit);
 void wu_drain(struct wu_node *n);
 /* A datagram out of nowhere, in a buffer of exactly its size; handled at once. */
 void wu_inject(struct wu_node *n, const struct ov_endpoint *from, const void *data, size_t len);
+/* A stream from `n` to `root`, which neither engine has heard of yet. */
+struct wu_stream *wu_stream(struct wu_node *n, struct wu_node *root);
 void wu_log_clear(struct wu *w);
 /* The last datagram of this type that `src` sent, or NULL. */
 const struct wu_packet *wu_sent(const struct wu *w, const struct wu_node *src, uint8_t type);

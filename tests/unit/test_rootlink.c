@@ -1,0 +1,329 @@
+#include "core/rootlink.h"
+
+#include "wire_up.h"
+
+static struct ov_root_info *info(const struct wu_node *n, size_t i)
+{
+    static struct ov_root_info list[OV_ROOTS_MAX];
+
+    assert_true(ov_node_roots(n->n, list, OV_ROOTS_MAX) > i);
+    return &list[i];
+}
+
+static bool udp_blocked(void *arg, struct wu_packet *p)
+{
+    (void)arg;
+    return p->stream != NULL;
+}
+
+static bool from_node_0_only(void *arg, struct wu_packet *p) /* and all streams */
+{
+    struct wu *w = arg;
+    return p->stream || p->src == w->node[0];
+}
+
+static void up(struct wu_node *n, const char *host, const struct wu_stream *s)
+{
+    assert_int_equal(ov_node_link_up(n->n, host, &s->ep[0], n->w->now), OV_OK);
+    wu_drain(n);
+}
+
+static void down(struct wu_stream *s)
+{
+    s->closed = true;
+    for (int i = 0; i < 2; i++) {
+        ov_node_link_down(s->end[i]->n, &s->ep[i], s->end[i]->w->now);
+        wu_drain(s->end[i]);
+    }
+}
+
+static const struct ov_path *way(const struct wu_node *n, const struct wu_node *other)
+{
+    const struct ov_peer *p = wu_peer(n, other);
+    return p && p->paths && p->paths->active >= 0 ? &p->paths->p[p->paths->active] : NULL;
+}
+
+static bool by_stream(const struct wu_node *n, const struct wu_node *other,
+                      const struct ov_endpoint *ep)
+{
+    const struct ov_path *p = way(n, other);
+    return p && ov_path_is_link(p) && ov_endpoint_equal(&p->remote, ep);
+}
+
+static bool by_udp(const struct wu_node *n, const struct wu_node *other)
+{
+    const struct ov_path *p = way(n, other);
+    return p && !ov_path_is_link(p);
+}
+
+static void add(struct wu_node *n, const struct wu_node *root)
+{
+    assert_int_equal(ov_node_add_root(n->n, "root", NULL, &root->ep, 1, n->w->now), OV_OK);
+    wu_drain(n);
+}
+
+/* First contact by a stream: wanted after 1.5 s of silence, the identity is learned through it. */
+static void test_first_contact(void **state)
+{
+    struct wu *w = wu_new(1);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+
+    (void)state;
+    w->hook = udp_blocked;
+    add(n, root);
+    wu_run(w, 1400 * OV_MS);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_UNWANTED);
+    assert_int_equal(n->events[OV_EVENT_LINK], 0);
+    wu_run(w, 200 * OV_MS);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    assert_int_equal(n->events[OV_EVENT_LINK], 1);
+    struct wu_stream *a = wu_stream(n, root), *b = wu_stream(n, root);
+    up(n, "root", a);
+    up(n, "root", b);
+    wu_run(w, OV_SEC);
+    assert_true(info(n, 0)->online && info(n, 0)->is_root);
+    assert_int_equal(info(n, 0)->addr, root->addr);
+    bool first = by_stream(n, root, &a->ep[0]);
+    struct wu_stream *used = first ? a : b, *other = first ? b : a;
+    assert_true(by_stream(n, root, &used->ep[0]));
+    assert_true(ov_endpoint_equal(&info(n, 0)->link, &used->ep[0]));
+    assert_true(by_stream(root, n, &used->ep[1]));
+    down(other); /* what the edge does */
+    wu_run(w, 60 * OV_SEC);
+    assert_true(info(n, 0)->online);
+    assert_true(by_stream(n, root, &used->ep[0]));
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    /* The TCP endpoint is nobody's candidate, and is not remembered as one. */
+    assert_int_equal(info(n, 0)->seen.ip.family, 0);
+    assert_int_equal(wu_peer(n, root)->nhints, 1);
+    assert_int_equal(wu_peer(root, n)->nhints, 0);
+    wu_free(w);
+}
+
+static void test_unknown_host(void **state)
+{
+    struct wu *w = wu_new(2);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct ov_endpoint ep = wu_endpoint(9, 443), none = {0};
+
+    (void)state;
+    add(n, root);
+    assert_int_equal(ov_node_link_up(n->n, "nobody", &ep, w->now), OV_ENOENT);
+    assert_int_equal(ov_node_link_up(n->n, "", &ep, w->now), OV_ENOENT);
+    assert_int_equal(ov_node_link_up(n->n, "root", &none, w->now), OV_EFULL);
+    w->hook = udp_blocked;
+    struct wu_stream *s = wu_stream(n, root);
+    for (uint32_t i = 0; i < OV_LINKS_MAX; i++) {
+        ep = s->ep[0];
+        n->e->links[i] = (struct ov_rootlink){.ep = ep, .owner = 1};
+    }
+    assert_int_equal(ov_node_link_up(n->n, "root", &s->ep[0], w->now), OV_EFULL);
+    memset(n->e->links, 0, sizeof n->e->links);
+    ov_node_link_down(n->n, &ep, w->now); /* never heard of */
+    wu_free(w);
+}
+
+/* A stream carries what is relayed, for one side or both; UDP is taken back, and streams dropped
+ * after half a minute of it. */
+static void test_relay_and_back(void **state)
+{
+    struct wu *w = wu_lan(3, 2);
+    struct wu_node *root = w->node[0], *a = w->node[1], *b = w->node[2];
+
+    (void)state;
+    w->hook = udp_blocked;
+    wu_run(w, 30 * OV_SEC); /* a keepalive is not answered */
+    struct wu_stream *s[2];
+    for (int i = 0; i < 2; i++) {
+        struct wu_node *n = w->node[i + 1];
+        assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+        assert_false(info(n, 0)->online);
+        s[i] = wu_stream(n, root);
+        up(n, info(n, 0)->host, s[i]);
+    }
+    wu_run(w, 3 * OV_SEC);
+    for (int i = 0; i < 2; i++) {
+        assert_true(by_stream(w->node[i + 1], root, &s[i]->ep[0]));
+        assert_true(by_stream(root, w->node[i + 1], &s[i]->ep[1]));
+    }
+    uint8_t frame[128];
+    struct ov_mac from = wu_mac(a), to = wu_mac(b);
+    struct ov_ip ipa = wu_ip(a), ipb = wu_ip(b);
+    unsigned before = b->frames;
+    wu_frame(a, frame, wu_ip4(frame, &to, &from, &ipa, &ipb, 20));
+    wu_run(w, 2 * OV_SEC);
+    assert_true(b->frames > before);
+    assert_null(way(a, b)); /* relayed; and no stream is ever a path between members */
+    for (int i = 0; wu_peer(a, b)->paths && i < OV_PATHS_MAX; i++)
+        assert_false(ov_path_is_link(&wu_peer(a, b)->paths->p[i]) &&
+                     wu_peer(a, b)->paths->p[i].state != OV_PATH_FREE);
+
+    w->hook = NULL;
+    wu_run(w, 12 * OV_SEC);
+    for (int i = 0; i < 2; i++) {
+        assert_true(by_udp(w->node[i + 1], root));
+        assert_int_equal(info(w->node[i + 1], 0)->link_state, OV_ROOTLINK_KEPT);
+        assert_true(info(w->node[i + 1], 0)->link.ip.family == 0);
+    }
+    wu_run(w, 31 * OV_SEC);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(info(w->node[i + 1], 0)->link_state, OV_ROOTLINK_UNWANTED);
+        down(s[i]);
+        assert_true(by_udp(root, w->node[i + 1]));
+        assert_true(info(w->node[i + 1], 0)->online);
+    }
+    wu_free(w);
+}
+
+/* UDP is back for a moment only: the stream, still there, goes on. */
+static void test_flapping(void **state)
+{
+    struct wu *w = wu_new(4);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+
+    (void)state;
+    w->hook = udp_blocked;
+    add(n, root);
+    wu_run(w, 2 * OV_SEC);
+    struct wu_stream *s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, 2 * OV_SEC);
+    for (int i = 0; i < 3; i++) {
+        w->hook = NULL;
+        wu_run(w, 14 * OV_SEC);
+        assert_true(by_udp(n, root));
+        w->hook = udp_blocked;
+        wu_run(w, 26 * OV_SEC);
+        assert_true(by_stream(n, root, &s->ep[0]));
+        assert_true(info(n, 0)->online);
+        assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    }
+    /* One direction of UDP is not enough. */
+    w->hook = from_node_0_only;
+    w->hook_arg = w;
+    wu_run(w, 60 * OV_SEC);
+    assert_true(by_stream(n, root, &s->ep[0]));
+    assert_true(by_stream(root, n, &s->ep[1]));
+    wu_free(w);
+}
+
+/* The stream breaks: another is wanted, and everything goes on by it. */
+static void test_breaks(void **state)
+{
+    struct wu *w = wu_new(5);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+
+    (void)state;
+    w->hook = udp_blocked;
+    add(n, root);
+    wu_run(w, 2 * OV_SEC);
+    struct wu_stream *s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, 2 * OV_SEC);
+    unsigned events = n->events[OV_EVENT_LINK];
+    down(s);
+    assert_true(n->events[OV_EVENT_LINK] > events);
+    assert_false(info(n, 0)->online);
+    assert_int_equal(info(n, 0)->link.ip.family, 0);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, OV_SEC);
+    assert_true(by_stream(n, root, &s->ep[0]));
+    assert_true(info(n, 0)->online);
+    /* The root forgets all it knew. */
+    wu_crash(root);
+    wu_restart(root);
+    down(s);
+    s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, 2 * OV_SEC);
+    assert_true(info(n, 0)->online && by_stream(root, n, &s->ep[1]));
+    ov_node_remove_root(n->n, "root", w->now);
+    wu_drain(n);
+    assert_null(way(n, root));
+    for (int i = 0; i < OV_LINKS_MAX; i++)
+        assert_int_equal(n->e->links[i].ep.ip.family, 0);
+    wu_free(w);
+}
+
+/* While one root is there by UDP, the silence of another is its own affair. */
+static void test_one_root_is_enough(void **state)
+{
+    struct wu *w = wu_new(6);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct ov_endpoint nowhere = wu_endpoint(200, 4793);
+
+    (void)state;
+    add(n, root);
+    assert_int_equal(ov_node_add_root(n->n, "nowhere", NULL, &nowhere, 1, w->now), OV_OK);
+    wu_drain(n);
+    wu_run(w, 60 * OV_SEC);
+    assert_int_equal(n->events[OV_EVENT_LINK], 0);
+    wu_crash(root);
+    wu_run(w, 30 * OV_SEC);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    assert_int_equal(info(n, 1)->link_state, OV_ROOTLINK_WANTED);
+    wu_restart(root);
+    wu_run(w, 60 * OV_SEC);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_UNWANTED);
+    assert_int_equal(info(n, 1)->link_state, OV_ROOTLINK_UNWANTED);
+    wu_free(w);
+}
+
+/* A root of which only the name is known, as behind a proxy. */
+static void test_no_address(void **state)
+{
+    struct wu *w = wu_new(7);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+
+    (void)state;
+    w->hook = udp_blocked;
+    assert_int_equal(ov_node_add_root(n->n, "root", NULL, NULL, 0, w->now), OV_OK);
+    wu_drain(n);
+    wu_run(w, 2 * OV_SEC);
+    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    struct wu_stream *s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, OV_SEC);
+    assert_true(info(n, 0)->online);
+    wu_run(w, 100 * OV_SEC);
+    assert_true(by_stream(n, root, &s->ep[0]));
+    wu_free(w);
+}
+
+/* No datagram of ours is larger than a stream takes, and its MTU is not searched for. */
+static void test_mtu(void **state)
+{
+    struct wu *w = wu_new(8);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct ov_path *p;
+
+    (void)state;
+    w->hook = udp_blocked;
+    add(n, root);
+    wu_run(w, 2 * OV_SEC);
+    struct wu_stream *s = wu_stream(n, root);
+    up(n, "root", s);
+    wu_run(w, OV_SEC);
+    p = (struct ov_path *)way(n, root);
+    assert_int_equal(p->q.mtu, OV_LINK_MTU);
+    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, w->now + OV_SEC), 0);
+    for (int i = 0; i < 5; i++)
+        ov_quality_mtu_missed(&p->q, w->now);
+    assert_int_equal(p->q.mtu, OV_LINK_MTU);
+    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, w->now + OV_SEC), 0);
+    assert_true(ov_path_score(p) >= 40 * OV_MS);
+    wu_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_first_contact),  cmocka_unit_test(test_unknown_host),
+        cmocka_unit_test(test_relay_and_back), cmocka_unit_test(test_flapping),
+        cmocka_unit_test(test_breaks),         cmocka_unit_test(test_one_root_is_enough),
+        cmocka_unit_test(test_no_address),     cmocka_unit_test(test_mtu),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,341 @@
+#include "listen.h"
+
+#include "core/ratelimit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BACKLOG     128
+#define ACCEPTS     32   /* in one turn of the loop */
+#define PAUSE       1000 /* ms without accepting when there are no descriptors left */
+#define SOURCES     4096
+#define DESCRIPTORS 8192 /* wanted, if the system lets us */
+#define SPARE       64   /* descriptors for everything else */
+
+struct port {
+    struct ov_listen *l;
+    int fd;
+    struct ov_endpoint at;
+    uv_poll_t poll;
+};
+
+struct connection {
+    struct ov_stream *s;
+    struct ov_ip from; /* what counts as its source */
+    bool trusted;
+    uint64_t order;
+};
+
+struct ov_listen {
+    struct ov_listen_config cfg;
+    struct ov_ratelimit *rate;
+    struct port ports[OV_LISTEN_PORTS * 2]; /* IPv4 and IPv6 */
+    size_t nports, open_handles;
+    uv_timer_t pause;
+    struct connection *v; /* `max` of them */
+    size_t n, max, strangers;
+    uint64_t order, accepted, refused;
+};
+
+static void on_incoming(uv_poll_t *p, int status, int events);
+
+/* A root serves many: take as many descriptors as the hard limit has. */
+static size_t connections_max(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) != 0)
+        return OV_LISTEN_MAX / 16;
+    if (r.rlim_cur < DESCRIPTORS && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max < DESCRIPTORS ? r.rlim_max : DESCRIPTORS;
+        setrlimit(RLIMIT_NOFILE, &r);
+        getrlimit(RLIMIT_NOFILE, &r);
+    }
+    size_t n = r.rlim_cur > 2 * SPARE ? (size_t)r.rlim_cur - SPARE : SPARE;
+    return n < OV_LISTEN_MAX ? n : OV_LISTEN_MAX;
+}
+
+static void on_pause_over(uv_timer_t *t)
+{
+    struct ov_listen *l = t->data;
+    for (size_t i = 0; i < l->nports; i++)
+        uv_poll_start(&l->ports[i].poll, UV_READABLE, on_incoming);
+}
+
+int ov_listen_new(const struct ov_listen_config *cfg, struct ov_listen **out)
+{
+    struct ov_listen *l = calloc(1, sizeof *l);
+    if (!l)
+        return OV_ENOMEM;
+    l->cfg = *cfg;
+    l->max = connections_max();
+    l->v = calloc(l->max, sizeof *l->v);
+    l->rate = ov_ratelimit_new(SOURCES, OV_LISTEN_RATE, OV_LISTEN_RATE * 2, cfg->seed);
+    if (!l->v || !l->rate) {
+        free(l->v);
+        ov_ratelimit_free(l->rate);
+        free(l);
+        return OV_ENOMEM;
+    }
+    uv_timer_init(cfg->loop, &l->pause);
+    l->pause.data = l;
+    l->open_handles = 1;
+    *out = l;
+    return OV_OK;
+}
+
+/* ---- who may come ---- */
+
+/* IPv6 counts by /64. */
+static struct ov_ip source_of(const struct ov_ip *ip)
+{
+    struct ov_ip s = *ip;
+    if (s.family == 6)
+        memset(s.b + 8, 0, 8);
+    return s;
+}
+
+static void remove_at(struct ov_listen *l, size_t i)
+{
+    l->strangers -= !l->v[i].trusted;
+    l->v[i] = l->v[--l->n];
+}
+
+static struct connection *find(struct ov_listen *l, const struct ov_stream *s)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (l->v[i].s == s)
+            return &l->v[i];
+    return NULL;
+}
+
+/* The stranger that is here the longest, of this source or (NULL) of any. */
+static struct ov_stream *oldest(const struct ov_listen *l, const struct ov_ip *from)
+{
+    const struct connection *pick = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct connection *c = &l->v[i];
+        if (!c->trusted && (!from || ov_ip_equal(&c->from, from)) &&
+            (!pick || c->order < pick->order))
+            pick = c;
+    }
+    return pick ? pick->s : NULL;
+}
+
+/* Is there room for one more of this source? A stranger may have to go for it. */
+static bool make_room(struct ov_listen *l, const struct ov_ip *from)
+{
+    size_t same = 0, strangers = 0;
+    struct ov_stream *victim = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        bool mine = ov_ip_equal(&l->v[i].from, from);
+        same += mine;
+        strangers += mine && !l->v[i].trusted;
+    }
+    if (strangers >= OV_LISTEN_SOURCE_STRANGERS || (same >= OV_LISTEN_SOURCE && strangers > 0))
+        victim = oldest(l, from);
+    else if (same >= OV_LISTEN_SOURCE)
+        return false;
+    else if (l->strangers >= OV_LISTEN_STRANGERS || l->n >= l->max)
+        victim = oldest(l, NULL);
+    if (victim)
+        ov_stream_end(victim, "too many strangers");
+    return l->n < l->max;
+}
+
+static void welcome(struct ov_listen *l, int fd, const struct ov_endpoint *from)
+{
+    struct ov_ip source = source_of(&from->ip);
+    struct ov_stream *s;
+    if (!ov_ratelimit_allow(l->rate, &source, uv_now(l->cfg.loop) * OV_MS) ||
+        !make_room(l, &source) ||
+        ov_stream_adopt(l->cfg.loop, fd, from, l->cfg.ev, l->cfg.arg, &s) != OV_OK) {
+        l->refused++;
+        close(fd);
+        return;
+    }
+    l->accepted++;
+    l->strangers++;
+    l->v[l->n++] = (struct connection){.s = s, .from = source, .order = ++l->order};
+}
+
+static bool endpoint(const struct sockaddr_storage *ss, struct ov_endpoint *out)
+{
+    static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff};
+    memset(out, 0, sizeof *out);
+    if (ss->ss_family == AF_INET) {
+        const struct sockaddr_in *a = (const struct sockaddr_in *)ss;
+        out->ip.family = 4;
+        memcpy(out->ip.b, &a->sin_addr, 4);
+        out->port = ntohs(a->sin_port);
+        return true;
+    }
+    if (ss->ss_family != AF_INET6)
+        return false;
+    const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)ss;
+    out->ip.family = 6;
+    memcpy(out->ip.b, &a->sin6_addr, 16);
+    out->port = ntohs(a->sin6_port);
+    return memcmp(out->ip.b, MAPPED, sizeof MAPPED) != 0;
+}
+
+static void on_incoming(uv_poll_t *p, int status, int events)
+{
+    struct port *port = p->data;
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS; i++) {
+        struct sockaddr_storage ss;
+        struct ov_endpoint from;
+        socklen_t len = sizeof ss;
+        int fd = accept4(port->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+            for (size_t k = 0; k < port->l->nports; k++)
+                uv_poll_stop(&port->l->ports[k].poll);
+            uv_timer_start(&port->l->pause, on_pause_over, PAUSE, 0);
+            return;
+        }
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (fd < 0)
+            continue; /* that one is gone already */
+        if (endpoint(&ss, &from))
+            welcome(port->l, fd, &from);
+        else
+            close(fd);
+    }
+}
+
+/* ---- ports ---- */
+
+static int bind_to(const struct ov_endpoint *at, int *out)
+{
+    struct sockaddr_storage ss = {0};
+    struct sockaddr_in *a4 = (struct sockaddr_in *)&ss;
+    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)&ss;
+    socklen_t len = at->ip.family == 4 ? sizeof *a4 : sizeof *a6;
+    int one = 1;
+    if (at->ip.family == 4) {
+        a4->sin_family = AF_INET;
+        a4->sin_port = htons(at->port);
+        memcpy(&a4->sin_addr, at->ip.b, 4);
+    } else {
+        a6->sin6_family = AF_INET6;
+        a6->sin6_port = htons(at->port);
+        memcpy(&a6->sin6_addr, at->ip.b, 16);
+    }
+    int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (ss.ss_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, BACKLOG) != 0) {
+        int e = errno;
+        close(fd);
+        return e;
+    }
+    *out = fd;
+    return 0;
+}
+
+int ov_listen_add(struct ov_listen *l, const struct ov_endpoint *at, char why[OV_STREAM_WHY])
+{
+    int fd = -1, e;
+    if (l->nports == OV_LISTEN_PORTS * 2) {
+        snprintf(why, OV_STREAM_WHY, "too many ports");
+        return OV_EFULL;
+    }
+    e = bind_to(at, &fd);
+    if (e != 0) {
+        snprintf(why, OV_STREAM_WHY, "%s",
+                 e == EADDRINUSE ? "another program has it (ss -tlnp shows it)" : strerror(e));
+        return e == EADDRINUSE ? OV_EEXIST : e == EACCES || e == EPERM ? OV_EPERM : OV_EIO;
+    }
+    struct port *p = &l->ports[l->nports];
+    *p = (struct port){.l = l, .fd = fd, .at = *at};
+    if (uv_poll_init(l->cfg.loop, &p->poll, fd) != 0) {
+        close(fd);
+        snprintf(why, OV_STREAM_WHY, "the event loop does not take it");
+        return OV_EIO;
+    }
+    p->poll.data = p;
+    uv_poll_start(&p->poll, UV_READABLE, on_incoming);
+    l->nports++;
+    l->open_handles++;
+    return OV_OK;
+}
+
+size_t ov_listen_ports(const struct ov_listen *l, struct ov_endpoint *out, size_t cap)
+{
+    size_t n = 0;
+    for (; n < l->nports && n < cap; n++)
+        out[n] = l->ports[n].at;
+    return n;
+}
+
+void ov_listen_stats(const struct ov_listen *l, struct ov_listen_stats *out)
+{
+    *out = (struct ov_listen_stats){.connections = l->n,
+                                    .strangers = l->strangers,
+                                    .accepted = l->accepted,
+                                    .refused = l->refused};
+}
+
+void ov_listen_trust(struct ov_listen *l, struct ov_stream *s)
+{
+    struct connection *c = find(l, s);
+    if (!c || c->trusted)
+        return;
+    c->trusted = true;
+    l->strangers--;
+    ov_stream_trust(s);
+}
+
+void ov_listen_gone(struct ov_listen *l, struct ov_stream *s)
+{
+    struct connection *c = find(l, s);
+    if (c)
+        remove_at(l, (size_t)(c - l->v));
+}
+
+/* ---- the end ---- */
+
+static void release(struct ov_listen *l)
+{
+    if (--l->open_handles > 0)
+        return;
+    ov_ratelimit_free(l->rate);
+    free(l->v);
+    free(l);
+}
+
+static void on_port_closed(uv_handle_t *h)
+{
+    struct port *p = h->data;
+    close(p->fd);
+    release(p->l);
+}
+
+static void on_pause_closed(uv_handle_t *h)
+{
+    release(h->data);
+}
+
+void ov_listen_close(struct ov_listen *l)
+{
+    if (!l)
+        return;
+    while (l->n > 0)
+        ov_stream_close(l->v[--l->n].s);
+    for (size_t i = 0; i < l->nports; i++) {
+        uv_poll_stop(&l->ports[i].poll);
+        uv_close((uv_handle_t *)&l->ports[i].poll, on_port_closed);
+    }
+    uv_close((uv_handle_t *)&l->pause, on_pause_closed);
+}

@@ -1,0 +1,46 @@
+/* listen: a server's side of streams: ports that accept, and what keeps strangers from taking all.
+ *
+ * A connection is a stranger's until the owner says that whoever is there has proven itself
+ * (ov_listen_trust). Strangers have ten seconds (stream.h), there are few of them at a time, and
+ * when they are too many the oldest gives way: who is slow on purpose only drives out its like.
+ * Each source address (IPv6: /64) may have a share of the connections, and may come so often. */
+#ifndef OV_TRANSPORT_LISTEN_H
+#define OV_TRANSPORT_LISTEN_H
+
+#include "stream.h"
+
+#define OV_LISTEN_PORTS            4
+#define OV_LISTEN_MAX              4096 /* connections in all; fewer where descriptors are */
+#define OV_LISTEN_STRANGERS        256
+#define OV_LISTEN_SOURCE           256 /* of one source */
+#define OV_LISTEN_SOURCE_STRANGERS 32
+#define OV_LISTEN_RATE             20 /* a second of one source */
+
+struct ov_listen;
+struct ov_listen_stats {
+    size_t connections, strangers;
+    uint64_t accepted, refused; /* refused: too many, or too often */
+};
+
+struct ov_listen_config {
+    uv_loop_t *loop;
+    const struct ov_stream_events *ev; /* of every accepted stream */
+    void *arg;
+    uint8_t seed[16];
+};
+
+OV_CHECK int ov_listen_new(const struct ov_listen_config *cfg, struct ov_listen **out);
+/* OV_EEXIST: in use; OV_EPERM; OV_EFULL; OV_EIO. `why` in words. */
+OV_CHECK int ov_listen_add(struct ov_listen *l, const struct ov_endpoint *at,
+                           char why[OV_STREAM_WHY]);
+size_t ov_listen_ports(const struct ov_listen *l, struct ov_endpoint *out, size_t cap);
+void ov_listen_stats(const struct ov_listen *l, struct ov_listen_stats *out);
+/* Closes ports and connections; no event comes any more. */
+void ov_listen_close(struct ov_listen *l);
+
+/* For the owner, about an accepted stream: who is there has proven itself; it is gone (to be said
+ * in its `down`, and before the owner closes it). */
+void ov_listen_trust(struct ov_listen *l, struct ov_stream *s);
+void ov_listen_gone(struct ov_listen *l, struct ov_stream *s);
+
+#endif
