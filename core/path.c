@@ -5,7 +5,8 @@
 #define SWITCH_PROBES 3
 #define NEAR_BONUS    (5 * OV_MS)
 #define MTU_TRIES     3
-#define MTU_RETRY     (600 * OV_SEC)
+#define MTU_RETRY     (60 * OV_SEC)
+#define MTU_MISSES    3
 #define MTU_GAP       (250 * OV_MS)
 #define MTU_FIXED     UINT8_MAX /* as step: nothing to find out */
 #define LINK_COST     (40 * OV_MS)
@@ -218,7 +219,7 @@ void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now)
 
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now)
 {
-    if (q->mtu_step == MTU_FIXED || ++q->mtu_misses < 2)
+    if (q->mtu_step == MTU_FIXED || ++q->mtu_misses < MTU_MISSES)
         return;
     q->mtu = OV_PATH_MTU_MIN;
     q->mtu_step = q->mtu_tries = q->mtu_misses = 0;

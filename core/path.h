@@ -67,6 +67,7 @@ struct ov_paths {
     struct ov_path p[OV_PATHS_MAX];
     struct ov_path_quality relay; /* the relayed way in use */
     ov_time since;                /* when `active` was chosen */
+    ov_time mtu_watch;            /* when to look whether its MTU still holds, while it matters */
     struct ov_probe probes[OV_PROBES_MAX];
 };
 
@@ -97,7 +98,8 @@ void ov_quality_lost(struct ov_path_quality *q);
 /* The next size to probe for: 0 when there is none now. */
 uint16_t ov_quality_mtu_probe(const struct ov_path_quality *q, uint8_t family, ov_time now);
 void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now);
-/* A probe of the proven size went missing while small ones arrive: after two, start over (RFC
+/* A probe of the proven size went missing while small ones arrive: after three in a row, start
+ * over (RFC
  * 8899's black hole detection). */
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now);
 void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time now);

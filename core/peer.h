@@ -25,6 +25,7 @@
 #define OV_PEER_FORGET    (600 * OV_SEC)
 #define OV_KEEPALIVE_ROOT (20 * OV_SEC)
 #define OV_KEEPALIVE_PEER (15 * OV_SEC)
+#define OV_PEER_LARGE     OV_SEC /* the MTU is checked as often while large datagrams leave */
 #define OV_PATH_TRUST     (30 * OV_SEC) /* a path not heard of for so long is covered by the relay */
 #define OV_UNHEARD        (3 * OV_SEC)
 #define OV_HINTS_MAX      4

@@ -82,6 +82,15 @@ static void copy_to(struct ov_peer *p, struct ov_peer *relay, const uint8_t *sea
         memcpy(out, sealed, len);
 }
 
+/* The first large one for a while: watch the path's MTU from now on. */
+static void note_large(struct ov_peer *p)
+{
+    ov_time now = p->e->now;
+    if (!p->last_large || now - p->last_large >= OV_PEER_LARGE)
+        ov_peer_wake(p, now + OV_PEER_LARGE);
+    p->last_large = now;
+}
+
 /* Seal one message that fits and hand it over. */
 static int seal_one(struct ov_peer *p, struct ov_keypair *kp, const struct ov_via *via,
                     const uint8_t *msg, size_t len)
@@ -94,7 +103,7 @@ static int seal_one(struct ov_peer *p, struct ov_keypair *kp, const struct ov_vi
     p->tx_datagrams++;
     p->tx_bytes += dlen;
     if (dlen + ov_via_overhead(via) > OV_PATH_MTU_MIN)
-        p->last_large = p->e->now;
+        note_large(p);
     if (via->relay)
         copy_to(p, ov_hop_second(p, via->relay), out, dlen);
     else if (needs_cover(p))

@@ -401,6 +401,29 @@ static void probe_mtu(struct ov_peer *p, int path, struct ov_path_quality *q,
         sooner(next, q->mtu_next);
 }
 
+/* Routers and lines change under a path, and say nothing: while large datagrams leave, ask each
+ * second whether they still arrive. */
+static void watch_mtu(struct ov_peer *p, int path, const struct ov_path_quality *q, ov_time *next)
+{
+    struct ov_paths *ps = p->paths;
+    ov_time now = p->e->now;
+    if (!p->last_large || now - p->last_large >= 2 * OV_PEER_LARGE || q->mtu <= OV_PATH_MTU_MIN)
+        return;
+    if (now >= ps->mtu_watch) {
+        ps->mtu_watch = now + OV_PEER_LARGE;
+        ov_peer_probe(p, path, q->mtu, 0);
+    }
+    sooner(next, ps->mtu_watch);
+}
+
+static void search_mtu(struct ov_peer *p, int path, struct ov_path_quality *q,
+                       const struct ov_path *first, ov_time *next)
+{
+    probe_mtu(p, path, q, first, next);
+    if (!ov_path_is_link(first)) /* a stream cuts as it likes */
+        watch_mtu(p, path, q, next);
+}
+
 /* Path MTU is worth knowing only where frames flow. */
 static void service_mtu(struct ov_peer *p, ov_time *next)
 {
@@ -409,9 +432,9 @@ static void service_mtu(struct ov_peer *p, ov_time *next)
     if (p->e->now - p->last_frame >= OV_PEER_ACTIVE)
         return;
     if (ps->active >= 0)
-        probe_mtu(p, ps->active, &ps->p[ps->active].q, &ps->p[ps->active], next);
+        search_mtu(p, ps->active, &ps->p[ps->active].q, &ps->p[ps->active], next);
     else if ((r = ov_peer_relay_for(p)) != NULL)
-        probe_mtu(p, OV_PATH_RELAY, &ps->relay, &r->paths->p[r->paths->active], next);
+        search_mtu(p, OV_PATH_RELAY, &ps->relay, &r->paths->p[r->paths->active], next);
 }
 
 /* ---- keepalive ---- */
@@ -429,11 +452,6 @@ static void keepalive_probes(struct ov_peer *p)
     ov_peer_probe(p, ps->active, 0, 0); /* last: the other side goes on from where it heard us */
     if (p->keep && !p->unheard)
         p->unheard = now;
-    if (!used)
-        return;
-    if (ps->active >= 0 && !ov_path_is_link(&ps->p[ps->active]) && p->last_large &&
-        now - p->last_large < OV_KEEPALIVE_PEER)
-        ov_peer_probe(p, ps->active, ps->p[ps->active].q.mtu, 0);
 }
 
 /* Did the other side's keepalive, and our answer to it, do for both? Not while frames flow: then

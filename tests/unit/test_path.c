@@ -213,6 +213,7 @@ static void test_black_hole(void **state)
     assert_int_equal(q.mtu, 1472);
     ov_quality_mtu_answered(&q, 1472, NOW); /* it was only a loss */
     ov_quality_mtu_missed(&q, NOW);
+    ov_quality_mtu_missed(&q, NOW);
     assert_int_equal(q.mtu, 1472);
     ov_quality_mtu_missed(&q, NOW);
     assert_int_equal(q.mtu, OV_PATH_MTU_MIN);

@@ -490,6 +490,54 @@ static void test_keepalive(void **state)
     wu_free(w);
 }
 
+static bool drop_large(void *arg, struct wu_packet *p)
+{
+    return p->len <= *(size_t *)arg;
+}
+
+/* A line that takes less from now on and says nothing of it is noticed while it matters. */
+static void test_mtu_shrinks(void **state)
+{
+    struct wu *w = wu_new(9);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    static const uint8_t large[1300] = {OV_MSG_FRAME};
+    size_t line = 1500;
+
+    (void)state;
+    w->hook = drop_large;
+    w->hook_arg = &line;
+    wu_connect(a, b);
+    struct ov_peer *p = wu_peer(a, b);
+    send_frame(a, p);
+    wu_run(w, 3 * OV_SEC);
+    const struct ov_path_quality *q = &p->paths->p[p->paths->active].q;
+    assert_int_equal(q->mtu, 1472);
+    /* No longer than a TCP has patience: it has sent, and goes silent more and more. */
+    line = 1300;
+    ov_peer_send(p, large, sizeof large, OV_SEND_FRAME);
+    wu_drain(a);
+    wu_run(w, 2 * OV_SEC);
+    ov_peer_send(p, large, sizeof large, OV_SEND_FRAME);
+    wu_drain(a);
+    wu_run(w, 6 * OV_SEC);
+    assert_int_equal(q->mtu, OV_PATH_MTU_MIN);
+    assert_true(p->paths->active >= 0);
+    /* Once it takes more again, that is found, too. */
+    line = 1500;
+    for (int i = 0; i < 70; i++) {
+        send_frame(a, p);
+        wu_run(w, OV_SEC);
+    }
+    assert_int_equal(q->mtu, 1472);
+    /* Nobody asks while nothing large is sent. */
+    wu_log_clear(w);
+    send_frame(a, p);
+    wu_run(w, 60 * OV_SEC);
+    for (size_t i = 0; i < w->nlog; i++)
+        assert_int_not_equal(w->log[i]->len, 1472);
+    wu_free(w);
+}
+
 static void test_rekey(void **state)
 {
     struct wu *w = wu_new(12);
@@ -721,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_doubt_ends),
         cmocka_unit_test(test_unheard_leads_to_handshake),
         cmocka_unit_test(test_keepalive),
+        cmocka_unit_test(test_mtu_shrinks),
         cmocka_unit_test(test_rekey),
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_eviction),
