@@ -65,7 +65,7 @@ SIM        = $(call programs,tests/sim/test_*.c)
 SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_% %/matrix.o,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
 FUZZ_EXTRA = controller/pools.c controller/settings.c \
-             cli/config.c cli/text.c cli/file.c \
+             cli/config.c cli/text.c cli/file.c cli/identity_backup.c \
              transport/pmp.c transport/pcp.c transport/ssdp.c transport/soap.c transport/http.c
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)

@@ -1,7 +1,7 @@
 /* id: the identity in the state directory, without the daemon. */
-#include "client.h"
+#include "cmd_id.h"
 
-#include "identity_file.h"
+#include "identity_backup.h"
 #include "progress.h"
 #include "text.h"
 
@@ -12,10 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NO_IDENTITY "there is none yet: the daemon makes one at its first start, or \"ovpn id new\""
-
-/* "error" as the API words it, for --json beside the sentence. */
-static int failed(const struct ov_command_line *line, const char *why, const char *hint)
+int ov_id_failed(const struct ov_command_line *line, const char *why, const char *hint)
 {
     ov_complain(why, hint);
     if (line->json) {
@@ -27,8 +24,7 @@ static int failed(const struct ov_command_line *line, const char *why, const cha
     return OV_EXIT_FAILED;
 }
 
-static void print_identity(const struct ov_command_line *line, const struct ov_identity *id,
-                           const char *what)
+void ov_id_print(const struct ov_command_line *line, const struct ov_identity *id, const char *what)
 {
     char text[OV_IDENTITY_TEXT], address[OV_ADDR_TEXT];
 
@@ -64,8 +60,7 @@ static bool on_try(void *arg, uint64_t tries)
     return ov_progress_wait(&s->progress, 0);
 }
 
-/* Keep what --force replaces: a lost identity cannot be made again. */
-static bool put_aside(const char *dir, char kept[OV_PATH_MAX], char why[OV_WHY_MAX])
+bool ov_id_put_aside(const char *dir, char kept[OV_PATH_MAX], char why[OV_WHY_MAX])
 {
     char from[OV_PATH_MAX], public[OV_PATH_MAX], name[64];
     struct tm tm;
@@ -95,7 +90,7 @@ static int make(const struct ov_command_line *line, char why[OV_WHY_MAX])
     err = ov_identity_file_make(line->state, &OV_POW_DEFAULT, on_try, &s, &id, why);
     ov_progress_end(&s.progress);
     if (err == OV_OK)
-        print_identity(line, &id.pub, "made the identity of node");
+        ov_id_print(line, &id.pub, "made the identity of node");
     ov_identity_wipe(&id);
     return err;
 }
@@ -124,8 +119,8 @@ static int id_new(int argc, char **argv)
         return code;
     err = make(&line, why);
     if (err == OV_EEXIST && force) {
-        if (!put_aside(line.state, kept, why))
-            return failed(&line, why, NULL);
+        if (!ov_id_put_aside(line.state, kept, why))
+            return ov_id_failed(&line, why, NULL);
         err = make(&line, why);
         fprintf(stderr,
                 "ovpn: the old identity is now %s\n"
@@ -134,11 +129,12 @@ static int id_new(int argc, char **argv)
                 "      identity controls cannot be managed. Restart the daemon to use it.\n",
                 kept);
     } else if (err == OV_EEXIST) {
-        return failed(&line, why,
-                      "--force makes a new one, and keeps the old file; but every network then "
-                      "sees a new node");
+        return ov_id_failed(
+            &line, why,
+            "--force makes a new one, and keeps the old file; but every network then "
+            "sees a new node");
     }
-    return err == OV_OK ? OV_EXIT_OK : failed(&line, why, NULL);
+    return err == OV_OK ? OV_EXIT_OK : ov_id_failed(&line, why, NULL);
 }
 
 static int id_show(int argc, char **argv)
@@ -159,8 +155,8 @@ static int id_show(int argc, char **argv)
         return code;
     code = ov_identity_file_public(line.state, &OV_POW_DEFAULT, &id, why);
     if (code != OV_OK)
-        return failed(&line, why, code == OV_ENOENT ? NO_IDENTITY : NULL);
-    print_identity(&line, &id, "");
+        return ov_id_failed(&line, why, code == OV_ENOENT ? OV_ID_NONE : NULL);
+    ov_id_print(&line, &id, "");
     return OV_EXIT_OK;
 }
 
@@ -176,16 +172,46 @@ static int check_text(const struct ov_command_line *line, const char *text)
     if (n == OV_IDENTITY_TEXT - 1)
         err = ov_identity_parse(trimmed, &OV_POW_DEFAULT, &id);
     if (err == OV_OK) {
-        print_identity(line, &id, "good: this is the identity of");
+        ov_id_print(line, &id, "good: this is the identity of");
         return OV_EXIT_OK;
     }
     if (err == OV_EAUTH)
-        return failed(
+        return ov_id_failed(
             line, "this identity is not genuine: its address and its keys do not belong together",
             NULL);
-    return failed(line,
-                  "this is not a public identity: it is an address, a colon and 144 hex digits",
-                  "ovpn id show prints one");
+    return ov_id_failed(
+        line, "this is not a public identity: it is an address, a colon and 144 hex digits",
+        "ovpn id show prints one");
+}
+
+/* A backup, without its passphrase. */
+static int check_backup(const struct ov_command_line *line, const char *text)
+{
+    char why[OV_WHY_MAX] = "", address[OV_ADDR_TEXT];
+    ov_addr addr;
+
+    if (ov_identity_backup_look(text, &addr, why) != OV_OK)
+        return ov_id_failed(line, why, NULL);
+    ov_addr_format(addr, address);
+    if (line->json) {
+        json_t *out = json_pack("{s:s}", "address", address);
+        ov_json_print(out);
+        json_decref(out);
+    } else {
+        printf("whole: this is a backup of the identity of %s; its passphrase was not tried\n",
+               address);
+    }
+    return OV_EXIT_OK;
+}
+
+/* What a file has in it. */
+static int check_file(const struct ov_command_line *line, const char *text)
+{
+    if (ov_identity_backup_is(text))
+        return check_backup(line, text);
+    if (strncmp(text, "ovpn identity", 13) == 0)
+        return ov_id_failed(line, "this is a secret identity; give its directory instead", NULL);
+    return check_text(line, text);
 }
 
 /* The identity in a state directory: the secret with its proof of work. */
@@ -196,9 +222,10 @@ static int check_dir(const struct ov_command_line *line, const char *dir)
     int err = ov_identity_file_load(dir, &OV_POW_DEFAULT, &id, why);
 
     if (err == OV_OK)
-        print_identity(line, &id.pub, "good: this is the secret identity of");
+        ov_id_print(line, &id.pub, "good: this is the secret identity of");
     ov_identity_wipe(&id);
-    return err == OV_OK ? OV_EXIT_OK : failed(line, why, err == OV_ENOENT ? NO_IDENTITY : NULL);
+    return err == OV_OK ? OV_EXIT_OK
+                        : ov_id_failed(line, why, err == OV_ENOENT ? OV_ID_NONE : NULL);
 }
 
 static int id_check(int argc, char **argv)
@@ -208,13 +235,13 @@ static int id_check(int argc, char **argv)
         .usage = "[DIR|FILE|IDENTITY]",
         .about = "Check that an identity is whole and genuine: a state directory's secret one (by "
                  "default\n"
-                 "this node's), or a public one, in a file or as text.",
+                 "this node's), a backup, or a public one, in a file or as text.",
         .examples = "id check\nid check /var/lib/ovpn/identity.public",
         .max_args = 1,
     };
     struct ov_command_line line;
     struct stat st;
-    char why[OV_WHY_MAX] = "", text[512];
+    char why[OV_WHY_MAX] = "", text[OV_BACKUP_MAX];
     size_t len;
     int code = ov_options_parse(&synopsis, NULL, 0, argc, argv, &line);
 
@@ -225,14 +252,12 @@ static int id_check(int argc, char **argv)
     if (stat(line.args[0], &st) < 0)
         return strchr(line.args[0], ':')
                    ? check_text(&line, line.args[0])
-                   : failed(&line, "there is no such file or directory", line.args[0]);
+                   : ov_id_failed(&line, "there is no such file or directory", line.args[0]);
     if (S_ISDIR(st.st_mode))
         return check_dir(&line, line.args[0]);
     if (ov_file_read(line.args[0], text, sizeof text, &len, why) != OV_OK)
-        return failed(&line, why, NULL);
-    code = strncmp(text, "ovpn identity", 13) == 0
-               ? failed(&line, "this is a secret identity; give its directory instead", NULL)
-               : check_text(&line, text);
+        return ov_id_failed(&line, why, NULL);
+    code = check_file(&line, text);
     ov_wipe(text, sizeof text);
     return code;
 }
@@ -243,6 +268,8 @@ int ov_cmd_id(int argc, char **argv)
         {"new", "", "make an identity", id_new, "identity"},
         {"show", "", "print the address and the public identity", id_show, NULL},
         {"check", "[DIR|FILE|IDENTITY]", "is an identity whole and genuine?", id_check, NULL},
+        {"export", "[FILE]", "make a backup of it, under a passphrase", ov_id_export, "backup"},
+        {"import", "FILE", "put a backup back", ov_id_import, NULL},
     };
 
     if (ov_crypto_init() != OV_OK) {

@@ -148,12 +148,10 @@ int ov_identity_file_publish(const char *dir, const struct ov_identity *id, char
     return ov_file_write(path, text, len, why);
 }
 
-int ov_identity_file_make(const char *dir, const struct ov_pow *pow,
-                          bool (*progress)(void *arg, uint64_t tries), void *arg,
-                          struct ov_identity_secret *out, char why[OV_WHY_MAX])
+/* The directory is there, and no identity is in it; `path` is where it goes. */
+static int find_room(const char *dir, char path[OV_PATH_MAX], char why[OV_WHY_MAX])
 {
-    char path[OV_PATH_MAX], text[FILE_MAX];
-    uint8_t seed[32];
+    char text[FILE_MAX];
     size_t len = 0;
     int err = ov_dir_make(dir, why);
     if (err == OV_OK)
@@ -162,12 +160,39 @@ int ov_identity_file_make(const char *dir, const struct ov_pow *pow,
         return err;
     err = ov_file_read(path, text, sizeof(text), &len, why);
     ov_wipe(text, sizeof(text));
-    if (err != OV_ENOENT) {
-        if (err == OV_OK || err == OV_EFULL)
-            snprintf(why, OV_WHY_MAX, "%.160s exists and is never overwritten", path);
-        return err == OV_OK || err == OV_EFULL ? OV_EEXIST : err;
-    }
+    if (err == OV_ENOENT)
+        return OV_OK;
+    if (err != OV_OK && err != OV_EFULL)
+        return err;
+    snprintf(why, OV_WHY_MAX, "%.160s exists and is never overwritten", path);
+    return OV_EEXIST;
+}
 
+static int store(const char *dir, const char *path, const struct ov_identity_secret *id,
+                 char why[OV_WHY_MAX])
+{
+    char text[FILE_MAX];
+    int err = ov_file_create(path, text, format_secret(id, text), why);
+    ov_wipe(text, sizeof(text));
+    return err == OV_OK ? ov_identity_file_publish(dir, &id->pub, why) : err;
+}
+
+int ov_identity_file_put(const char *dir, const struct ov_identity_secret *id, char why[OV_WHY_MAX])
+{
+    char path[OV_PATH_MAX];
+    int err = find_room(dir, path, why);
+    return err == OV_OK ? store(dir, path, id, why) : err;
+}
+
+int ov_identity_file_make(const char *dir, const struct ov_pow *pow,
+                          bool (*progress)(void *arg, uint64_t tries), void *arg,
+                          struct ov_identity_secret *out, char why[OV_WHY_MAX])
+{
+    char path[OV_PATH_MAX];
+    uint8_t seed[32];
+    int err = find_room(dir, path, why);
+    if (err != OV_OK)
+        return err;
     randombytes_buf(seed, sizeof(seed));
     err = ov_identity_make(seed, pow, progress, arg, out);
     ov_wipe(seed, sizeof(seed));
@@ -176,11 +201,7 @@ int ov_identity_file_make(const char *dir, const struct ov_pow *pow,
                  err == OV_ESTATE ? "stopped" : ov_strerror(err));
         return err;
     }
-    len = format_secret(out, text);
-    err = ov_file_create(path, text, len, why);
-    ov_wipe(text, sizeof(text));
-    if (err == OV_OK)
-        err = ov_identity_file_publish(dir, &out->pub, why);
+    err = store(dir, path, out, why);
     if (err != OV_OK)
         ov_identity_wipe(out);
     return err;

@@ -31,6 +31,9 @@ OV_CHECK int ov_identity_file_load(const char *dir, const struct ov_pow *pow,
 OV_CHECK int ov_identity_file_make(const char *dir, const struct ov_pow *pow,
                                    bool (*progress)(void *arg, uint64_t tries), void *arg,
                                    struct ov_identity_secret *out, char why[OV_WHY_MAX]);
+/* Store an identity that was made before, as make does. OV_EEXIST. */
+OV_CHECK int ov_identity_file_put(const char *dir, const struct ov_identity_secret *id,
+                                  char why[OV_WHY_MAX]);
 /* The public identity from identity.public, proven; as load. */
 OV_CHECK int ov_identity_file_public(const char *dir, const struct ov_pow *pow,
                                      struct ov_identity *out, char why[OV_WHY_MAX]);

@@ -15,7 +15,7 @@ static const struct ov_subcommand commands[] = {
     {"peers", "", "other nodes, and the way to each", ov_cmd_peers, NULL},
     {"ping", "PEER", "measure the way to a peer", ov_cmd_ping, NULL},
     {"doctor", "[PEER]", "what is wrong, and what to do about it", ov_cmd_doctor, NULL},
-    {"id", "new|show|check", "this node's identity", ov_cmd_id, NULL},
+    {"id", "new|show|export|...", "this node's identity, and its backup", ov_cmd_id, NULL},
     {"net", "COMMAND", "create networks, admit members, make invites", ov_cmd_net,
      "your own networks (where the daemon is a controller)"},
     {"service", "", "run the daemon", ov_cmd_service, "the daemon"},

@@ -50,7 +50,7 @@ _ovpn() {
         case "${path[*]} ${#args[@]}" in
         'leave 0') list=$(_ovpn_names 'netid|name' "${state[@]}" networks) ;;
         'ping 0' | 'peers 0' | 'doctor 0') list=$(_ovpn_names address "${state[@]}" peers) ;;
-        'id check 0')
+        'id check 0' | 'id export 0' | 'id import 0')
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return ;;

@@ -103,11 +103,12 @@ static void assert_says(const char *text, const char *part)
 static void help_of_everything(void **state)
 {
     static const char *const commands[] = {
-        "join",       "leave",       "status",          "networks",   "peers",
-        "ping",       "id",          "id new",          "id show",    "id check",
-        "net",        "net create",  "net list",        "net show",   "net set",
-        "net delete", "net members", "net authorize",   "net forget", "net name",
-        "net invite", "net invites", "net deauthorize", "service",    "doctor",
+        "join",       "leave",     "status",     "networks",    "peers",
+        "ping",       "id",        "id new",     "id show",     "id check",
+        "id export",  "id import", "net",        "net create",  "net list",
+        "net show",   "net set",   "net delete", "net members", "net authorize",
+        "net forget", "net name",  "net invite", "net invites", "net deauthorize",
+        "service",    "doctor",
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -287,6 +288,90 @@ static void identity_forced(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 }
 
+static void put_file(const struct world *w, const char *name, const char *text)
+{
+    char path[128];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/%s", w->dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* There and back: what was saved is what is put back, and nothing is half done on the way. */
+static void identity_backup(void **state)
+{
+    const struct world *w = *state;
+    char address[11], path[128], kept[512];
+    struct stat st;
+    struct result r = run(state, "-H %/from id new");
+
+    assert_int_equal(sscanf(r.out, "made the identity of node %10[0-9a-f]", address), 1);
+    put_file(w, "pass", "correct horse\n");
+    put_file(w, "wrong", "incorrect horse\n");
+    r = run(state, "-H %/from id export %/backup --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_says(r.out, address);
+    snprintf(path, sizeof path, "%s/backup", w->dir);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    r = run(state, "-H %/from id export %/backup --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_FAILED); /* never overwritten */
+    r = run(state, "id check %/backup");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_says(r.out, address);
+
+    r = run(state, "-H %/to id import %/backup --passphrase-file %/wrong");
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "not the passphrase");
+    snprintf(path, sizeof path, "%s/to/identity.secret", w->dir);
+    assert_int_equal(stat(path, &st), -1); /* nothing was left */
+    r = run(state, "-H %/to id import %/backup --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_says(r.err, "no other computer");
+    r = run(state, "-H %/to --json id show");
+    assert_says(r.out, address);
+    r = run(state, "-H %/to id import %/backup --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_says(r.out, "nothing to do");
+
+    r = run(state, "-H %/other id new");
+    r = run(state, "-H %/other id import %/backup --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "--force");
+    r = run(state, "-H %/other id import %/backup --passphrase-file %/pass --force");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_int_equal(sscanf(strstr(r.err, "is now "), "is now %511[^ \r\n]", kept), 1);
+    assert_int_equal(stat(kept, &st), 0);
+    r = run(state, "-H %/other --json id show");
+    assert_says(r.out, address);
+
+    r = run(state, "-H %/from --json id export --passphrase-file %/pass");
+    json_t *reply = json_loads(r.out, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(reply, "address")), address);
+    put_file(w, "printed", json_string_value(json_object_get(reply, "backup")));
+    json_decref(reply);
+    assert_int_equal(run(state, "id check %/printed").code, OV_EXIT_OK);
+}
+
+static void identity_backup_refused(void **state)
+{
+    struct result r = run(state, "-H %/none2 id export %/b2 --passphrase-file %/pass");
+
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "the daemon makes one");
+    r = run(state, "-H %/none2 id import %/pass --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    assert_says(r.err, "no backup");
+    r = run(state, "-H %/none2 id import %/missing --passphrase-file %/pass");
+    assert_int_equal(r.code, OV_EXIT_FAILED);
+    r = run(state, "-H %/none2 id import - --passphrase-file -");
+    assert_int_equal(r.code, OV_EXIT_USAGE);
+    r = run(state, "-H %/none2 --json id import %/pass --passphrase-file %/pass");
+    assert_says(r.out, "\"error\"");
+}
+
 /* `ovpn ... > /dev/full` must not look like success. */
 static void full_disk(void **state)
 {
@@ -315,6 +400,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_prestate(state_directory_too_long, state),
         cmocka_unit_test_prestate(identity, state),
         cmocka_unit_test_prestate(identity_forced, state),
+        cmocka_unit_test_prestate(identity_backup, state),
+        cmocka_unit_test_prestate(identity_backup_refused, state),
         cmocka_unit_test_prestate(full_disk, state),
     };
     (void)argc;
