@@ -25,7 +25,7 @@ struct world {
 
 struct result {
     int code;
-    char out[16384], err[4096];
+    char out[16384], err[65536]; /* progress on a busy machine is long */
 };
 
 static size_t drain(int fd, char *to, size_t cap)
