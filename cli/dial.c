@@ -279,7 +279,9 @@ static bool stranger(const struct root *r, const struct way *w)
 static void run_root(struct root *r, const struct ov_root_info *info, uint64_t *next)
 {
     uint64_t now = uv_now(&r->t->d->loop);
-    bool used = info->link.ip.family != 0;
+    struct ov_links_info any;
+    /* (the engine has not heard yet of what was hung up in this very turn) */
+    bool used = ov_links_info(r->t->l, &info->link, &any);
     r->known = info->id != NULL;
     if (r->known)
         r->id = *info->id;

@@ -262,9 +262,9 @@ void ov_rootlink_down(struct ov_roots *rs, const struct ov_endpoint *ep)
         ov_rootlink_look(rs);
         return;
     }
-    if (e->caps & OV_CAP_ROOT) /* one of a client: no table tells whose */
-        for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;)
-            ov_peer_link_down(p, ep);
+    /* A client's; or one to a server that left the list before it: no table tells whose. */
+    for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;)
+        ov_peer_link_down(p, ep);
 }
 
 void ov_rootlink_ask(struct ov_roots *rs, const struct ov_root *r)

@@ -292,6 +292,42 @@ static void test_no_address(void **state)
     wu_free(w);
 }
 
+static bool who_alone_by(void *arg, struct wu_packet *p)
+{
+    return p->stream &&
+           (p->stream != arg || p->data[0] == OV_WIRE_WHO || p->data[0] == OV_WIRE_IAM);
+}
+
+/* A server of which a network told turns out to be one that the user named: it goes from the list,
+ * and its stream is closed a moment later. The other one goes on. */
+static void test_merged(void **state)
+{
+    struct wu *w = wu_new(9);
+    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+
+    (void)state;
+    w->hook = udp_blocked;
+    assert_int_equal(ov_roots_add(&n->n->roots, "of network", 7, &root->id.pub, &root->ep, 1),
+                     OV_OK);
+    add(n, root);
+    wu_run(w, 2 * OV_SEC);
+    struct wu_stream *a = wu_stream(n, root), *b = wu_stream(n, root);
+    w->hook = who_alone_by;
+    w->hook_arg = b;
+    up(n, "of network", a);
+    up(n, "root", b);
+    wu_run(w, 500 * OV_MS);
+    assert_string_equal(info(n, 0)->host, "root");
+    assert_true(by_stream(n, root, &a->ep[0])); /* what was on its way there proved it once more */
+    w->hook = udp_blocked;
+    down(a);
+    wu_run(w, 100 * OV_MS);
+    assert_true(by_stream(n, root, &b->ep[0]));
+    assert_true(by_stream(root, n, &b->ep[1]));
+    assert_true(info(n, 0)->online);
+    wu_free(w);
+}
+
 /* No datagram of ours is larger than a stream takes, and its MTU is not searched for. */
 static void test_mtu(void **state)
 {
@@ -324,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_relay_and_back), cmocka_unit_test(test_flapping),
         cmocka_unit_test(test_breaks),         cmocka_unit_test(test_one_root_is_enough),
         cmocka_unit_test(test_no_address),     cmocka_unit_test(test_mtu),
+        cmocka_unit_test(test_merged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
