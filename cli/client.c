@@ -38,6 +38,17 @@ void ov_complain(const char *message, const char *hint)
     free(more);
 }
 
+int ov_failed(const struct ov_command_line *line, const char *message, const char *hint)
+{
+    json_t *error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", "failed", "message", message,
+                              "hint", hint ? hint : "");
+    ov_complain(message, hint);
+    if (line->json)
+        ov_json_print(error);
+    json_decref(error);
+    return OV_EXIT_FAILED;
+}
+
 /* A failure that the API did not word, in its form. */
 static void complain_as(struct ov_client *c, const char *code, const char *message,
                         const char *hint)

@@ -41,6 +41,10 @@ int ov_client_network(struct ov_client *c, const char *which, json_t **out);
 /* Say that something failed, on stderr: "ovpn: message", then the hint (NULL: none) indented. */
 void ov_complain(const char *message, const char *hint);
 
+/* The same of a command that does not ask the API; with --json also as the API words errors.
+ * Returns OV_EXIT_FAILED. */
+int ov_failed(const struct ov_command_line *line, const char *message, const char *hint);
+
 /* Print for programs. */
 void ov_json_print(const json_t *json);
 

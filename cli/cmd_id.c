@@ -12,18 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-int ov_id_failed(const struct ov_command_line *line, const char *why, const char *hint)
-{
-    ov_complain(why, hint);
-    if (line->json) {
-        json_t *error = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", "failed", "message", why,
-                                  "hint", hint ? hint : "");
-        ov_json_print(error);
-        json_decref(error);
-    }
-    return OV_EXIT_FAILED;
-}
-
 void ov_id_print(const struct ov_command_line *line, const struct ov_identity *id, const char *what)
 {
     char text[OV_IDENTITY_TEXT], address[OV_ADDR_TEXT];
@@ -120,7 +108,7 @@ static int id_new(int argc, char **argv)
     err = make(&line, why);
     if (err == OV_EEXIST && force) {
         if (!ov_id_put_aside(line.state, kept, why))
-            return ov_id_failed(&line, why, NULL);
+            return ov_failed(&line, why, NULL);
         err = make(&line, why);
         fprintf(stderr,
                 "ovpn: the old identity is now %s\n"
@@ -129,12 +117,11 @@ static int id_new(int argc, char **argv)
                 "      identity controls cannot be managed. Restart the daemon to use it.\n",
                 kept);
     } else if (err == OV_EEXIST) {
-        return ov_id_failed(
-            &line, why,
-            "--force makes a new one, and keeps the old file; but every network then "
-            "sees a new node");
+        return ov_failed(&line, why,
+                         "--force makes a new one, and keeps the old file; but every network then "
+                         "sees a new node");
     }
-    return err == OV_OK ? OV_EXIT_OK : ov_id_failed(&line, why, NULL);
+    return err == OV_OK ? OV_EXIT_OK : ov_failed(&line, why, NULL);
 }
 
 static int id_show(int argc, char **argv)
@@ -155,7 +142,7 @@ static int id_show(int argc, char **argv)
         return code;
     code = ov_identity_file_public(line.state, &OV_POW_DEFAULT, &id, why);
     if (code != OV_OK)
-        return ov_id_failed(&line, why, code == OV_ENOENT ? OV_ID_NONE : NULL);
+        return ov_failed(&line, why, code == OV_ENOENT ? OV_ID_NONE : NULL);
     ov_id_print(&line, &id, "");
     return OV_EXIT_OK;
 }
@@ -176,12 +163,12 @@ static int check_text(const struct ov_command_line *line, const char *text)
         return OV_EXIT_OK;
     }
     if (err == OV_EAUTH)
-        return ov_id_failed(
+        return ov_failed(
             line, "this identity is not genuine: its address and its keys do not belong together",
             NULL);
-    return ov_id_failed(
-        line, "this is not a public identity: it is an address, a colon and 144 hex digits",
-        "ovpn id show prints one");
+    return ov_failed(line,
+                     "this is not a public identity: it is an address, a colon and 144 hex digits",
+                     "ovpn id show prints one");
 }
 
 /* A backup, without its passphrase. */
@@ -191,7 +178,7 @@ static int check_backup(const struct ov_command_line *line, const char *text)
     ov_addr addr;
 
     if (ov_identity_backup_look(text, &addr, why) != OV_OK)
-        return ov_id_failed(line, why, NULL);
+        return ov_failed(line, why, NULL);
     ov_addr_format(addr, address);
     if (line->json) {
         json_t *out = json_pack("{s:s}", "address", address);
@@ -210,7 +197,7 @@ static int check_file(const struct ov_command_line *line, const char *text)
     if (ov_identity_backup_is(text))
         return check_backup(line, text);
     if (strncmp(text, "ovpn identity", 13) == 0)
-        return ov_id_failed(line, "this is a secret identity; give its directory instead", NULL);
+        return ov_failed(line, "this is a secret identity; give its directory instead", NULL);
     return check_text(line, text);
 }
 
@@ -224,8 +211,7 @@ static int check_dir(const struct ov_command_line *line, const char *dir)
     if (err == OV_OK)
         ov_id_print(line, &id.pub, "good: this is the secret identity of");
     ov_identity_wipe(&id);
-    return err == OV_OK ? OV_EXIT_OK
-                        : ov_id_failed(line, why, err == OV_ENOENT ? OV_ID_NONE : NULL);
+    return err == OV_OK ? OV_EXIT_OK : ov_failed(line, why, err == OV_ENOENT ? OV_ID_NONE : NULL);
 }
 
 static int id_check(int argc, char **argv)
@@ -252,11 +238,11 @@ static int id_check(int argc, char **argv)
     if (stat(line.args[0], &st) < 0)
         return strchr(line.args[0], ':')
                    ? check_text(&line, line.args[0])
-                   : ov_id_failed(&line, "there is no such file or directory", line.args[0]);
+                   : ov_failed(&line, "there is no such file or directory", line.args[0]);
     if (S_ISDIR(st.st_mode))
         return check_dir(&line, line.args[0]);
     if (ov_file_read(line.args[0], text, sizeof text, &len, why) != OV_OK)
-        return ov_id_failed(&line, why, NULL);
+        return ov_failed(&line, why, NULL);
     code = check_file(&line, text);
     ov_wipe(text, sizeof text);
     return code;

@@ -5,9 +5,6 @@
 #include "client.h"
 #include "identity_file.h"
 
-/* Report a failure, with --json also as the API words it. Returns OV_EXIT_FAILED. `hint` may be
- * NULL. */
-int ov_id_failed(const struct ov_command_line *line, const char *why, const char *hint);
 /* Rename the secret identity, since a lost one cannot be made again; `kept` is its new path. */
 bool ov_id_put_aside(const char *dir, char kept[OV_PATH_MAX], char why[OV_WHY_MAX]);
 /* "what ADDRESS", or with "" both forms of the identity. */

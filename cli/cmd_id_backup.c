@@ -26,8 +26,8 @@ static int put_out(const struct ov_command_line *line, const struct ov_identity 
     int err = file ? ov_file_create(file, text, strlen(text), why) : OV_OK;
 
     if (err != OV_OK)
-        return ov_id_failed(line, why,
-                            err == OV_EEXIST ? "name another file; none is overwritten" : NULL);
+        return ov_failed(line, why,
+                         err == OV_EEXIST ? "name another file; none is overwritten" : NULL);
     ov_addr_format(id->addr, address);
     if (line->json) {
         json_t *out = json_pack("{s:s,s:s?,s:s?}", "address", address, "file", file, "backup",
@@ -54,7 +54,7 @@ static int export(const struct ov_command_line *line, const char *file,
     if (err == OV_OK)
         err = ov_identity_backup_seal(id, &pass, &OV_BACKUP_COST, text, why);
     ov_passphrase_wipe(&pass);
-    return err == OV_OK ? put_out(line, &id->pub, text) : ov_id_failed(line, why, NULL);
+    return err == OV_OK ? put_out(line, &id->pub, text) : ov_failed(line, why, NULL);
 }
 
 int ov_id_export(int argc, char **argv)
@@ -80,11 +80,11 @@ int ov_id_export(int argc, char **argv)
     if (code != OV_GO_ON)
         return code;
     if (line.nargs && !is_standard(line.args[0]) && access(line.args[0], F_OK) == 0)
-        return ov_id_failed(&line, "there is such a file already, and none is overwritten",
-                            line.args[0]); /* told before the passphrase is typed twice */
+        return ov_failed(&line, "there is such a file already, and none is overwritten",
+                         line.args[0]); /* told before the passphrase is typed twice */
     code = ov_identity_file_load(line.state, &OV_POW_DEFAULT, &id, why);
     if (code != OV_OK)
-        return ov_id_failed(&line, why, code == OV_ENOENT ? OV_ID_NONE : NULL);
+        return ov_failed(&line, why, code == OV_ENOENT ? OV_ID_NONE : NULL);
     code = export(&line, file, &id);
     ov_identity_wipe(&id);
     return code;
@@ -122,10 +122,10 @@ static int store(const struct ov_command_line *line, const struct ov_identity_se
     if (err == OV_EEXIST && force)
         err = replace(line->state, id, kept, why);
     if (err != OV_OK)
-        return ov_id_failed(line, why,
-                            err == OV_EEXIST ? "--force puts the present identity aside, and this "
-                                               "one in its place"
-                                             : NULL);
+        return ov_failed(line, why,
+                         err == OV_EEXIST ? "--force puts the present identity aside, and this "
+                                            "one in its place"
+                                          : NULL);
     ov_id_print(line, &id->pub, "this computer is now node");
     if (*kept)
         fprintf(stderr,
@@ -153,7 +153,7 @@ static int import(const struct ov_command_line *line, const char *file, bool for
     if (err == OV_OK)
         err = ov_identity_backup_open(text, &pass, &OV_POW_DEFAULT, &id, why);
     ov_passphrase_wipe(&pass);
-    code = err == OV_OK ? store(line, &id, force) : ov_id_failed(line, why, NULL);
+    code = err == OV_OK ? store(line, &id, force) : ov_failed(line, why, NULL);
     ov_identity_wipe(&id);
     return code;
 }
@@ -190,6 +190,6 @@ int ov_id_import(int argc, char **argv)
                                          "input");
     if (ov_file_read(is_standard(line.args[0]) ? "/dev/stdin" : line.args[0], text, sizeof text,
                      &len, why) != OV_OK)
-        return ov_id_failed(&line, why, NULL);
+        return ov_failed(&line, why, NULL);
     return import(&line, file, force, text);
 }

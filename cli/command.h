@@ -25,6 +25,7 @@ int ov_cmd_peers(int argc, char **argv);
 int ov_cmd_ping(int argc, char **argv);
 int ov_cmd_doctor(int argc, char **argv);
 int ov_cmd_id(int argc, char **argv);
+int ov_cmd_controller(int argc, char **argv);
 int ov_cmd_net(int argc, char **argv);
 
 #endif

@@ -18,6 +18,8 @@ static const struct ov_subcommand commands[] = {
     {"id", "new|show|export|...", "this node's identity, and its backup", ov_cmd_id, NULL},
     {"net", "COMMAND", "create networks, admit members, make invites", ov_cmd_net,
      "your own networks (where the daemon is a controller)"},
+    {"controller", "backup|restore", "save what this controller keeps, put it back",
+     ov_cmd_controller, NULL},
     {"service", "", "run the daemon", ov_cmd_service, "the daemon"},
 };
 

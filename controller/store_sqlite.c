@@ -209,8 +209,7 @@ static int prepare_file(const char *path, char error[256])
     return OV_EIO;
 }
 
-/* The number that a pragma or query yields. */
-static int number(sqlite3 *db, const char *sql, sqlite3_int64 *out)
+int ov_sqlite_number(sqlite3 *db, const char *sql, sqlite3_int64 *out)
 {
     sqlite3_stmt *st = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
@@ -225,8 +224,7 @@ static int number(sqlite3 *db, const char *sql, sqlite3_int64 *out)
     return rc;
 }
 
-/* Run a pragma whose answer must be one of two words; `got` (64 bytes) has the answer. */
-static int expect(sqlite3 *db, const char *sql, const char *a, const char *b, char got[64])
+int ov_sqlite_expect(sqlite3 *db, const char *sql, const char *a, const char *b, char got[64])
 {
     sqlite3_stmt *st = NULL;
     got[0] = '\0';
@@ -239,15 +237,14 @@ static int expect(sqlite3 *db, const char *sql, const char *a, const char *b, ch
     return rc;
 }
 
-/* Refuse another program's database and one made by a later version of this one. */
-static int check_owner(sqlite3 *db, const char *path, int version, char error[256])
+int ov_sqlite_check_owner(sqlite3 *db, const char *path, int version, char error[256])
 {
     sqlite3_int64 app = 0, have = 0, tables = 0;
-    int rc = number(db, "PRAGMA application_id", &app);
+    int rc = ov_sqlite_number(db, "PRAGMA application_id", &app);
     if (rc == SQLITE_OK)
-        rc = number(db, "PRAGMA user_version", &have);
+        rc = ov_sqlite_number(db, "PRAGMA user_version", &have);
     if (rc == SQLITE_OK)
-        rc = number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+        rc = ov_sqlite_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc != SQLITE_OK) {
         ov_sqlite_explain(rc, path, sqlite3_errmsg(db), error);
         return OV_EIO;
@@ -272,17 +269,18 @@ static int check_owner(sqlite3 *db, const char *path, int version, char error[25
 int ov_sqlite_migrate(sqlite3 *db, const char *path, const char *const *migrations, int n,
                       char error[256])
 {
-    int r = check_owner(db, path, n, error);
+    int r = ov_sqlite_check_owner(db, path, n, error);
     if (r != OV_OK)
         return r;
     sqlite3_int64 have = 0;
-    int rc = number(db, "PRAGMA user_version", &have);
+    int rc = ov_sqlite_number(db, "PRAGMA user_version", &have);
     if (rc == SQLITE_OK && have == n)
         return OV_OK;
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = number(db, "PRAGMA user_version", &have); /* nobody can move it from here on */
+        rc = ov_sqlite_number(db, "PRAGMA user_version",
+                              &have); /* nobody can move it from here on */
     for (int v = (int)have; rc == SQLITE_OK && v < n; v++)
         rc = sqlite3_exec(db, migrations[v], NULL, NULL, NULL);
     char stamp[96];
@@ -312,12 +310,12 @@ static int set_up(sqlite3 *db, const char *path, char error[256])
         ov_sqlite_explain(SQLITE_READONLY, path, "", error);
         return OV_EIO;
     }
-    int r = check_owner(db, path, ov_sqlite_version, error);
+    int r = ov_sqlite_check_owner(db, path, ov_sqlite_version, error);
     if (r != OV_OK)
         return r;
-    int rc = expect(db, "PRAGMA quick_check(1)", "ok", "ok", got);
+    int rc = ov_sqlite_expect(db, "PRAGMA quick_check(1)", "ok", "ok", got);
     if (rc == SQLITE_OK)
-        rc = expect(db, "PRAGMA journal_mode = WAL", "wal", "memory", got);
+        rc = ov_sqlite_expect(db, "PRAGMA journal_mode = WAL", "wal", "memory", got);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
     if (rc != SQLITE_OK) {

@@ -57,6 +57,13 @@ struct ov_sqlite {
     char path[];
 };
 
+/* The number that a pragma or query yields. Returns SQLite's code. */
+int ov_sqlite_number(sqlite3 *db, const char *sql, sqlite3_int64 *out);
+/* Run a pragma whose answer must be one of two words; `got` has the answer. Returns SQLite's code.
+ */
+int ov_sqlite_expect(sqlite3 *db, const char *sql, const char *a, const char *b, char got[64]);
+/* Refuse another program's database (OV_EIO) and one made by a later version (OV_EVERSION). */
+OV_CHECK int ov_sqlite_check_owner(sqlite3 *db, const char *path, int version, char error[256]);
 /* Bring `db` up to version `n` in one transaction. OV_EVERSION when it is beyond that, OV_EIO;
  * `error` says why. */
 OV_CHECK int ov_sqlite_migrate(sqlite3 *db, const char *path, const char *const *migrations, int n,

@@ -23,9 +23,9 @@ _ovpn() {
             keys='ip bridge note tags'
             [[ $i -lt $((COMP_CWORD - 1)) ]] && ((i++)) ;;
         -*) ;;
-        id | net) [[ ${#path[@]} -eq 0 ]] && path=("$word") || args+=("$word") ;;
+        id | net | controller) [[ ${#path[@]} -eq 0 ]] && path=("$word") || args+=("$word") ;;
         *)
-            if [[ ${#path[@]} -eq 0 || (${#path[@]} -eq 1 && ${path[0]} =~ ^(id|net)$) ]]; then
+            if [[ ${#path[@]} -eq 0 || (${#path[@]} -eq 1 && ${path[0]} =~ ^(id|net|controller)$) ]]; then
                 path+=("$word")
             else
                 args+=("$word")
@@ -44,13 +44,13 @@ _ovpn() {
         list=$(ovpn "${path[@]}" --help 2>/dev/null |
             sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p')
         [[ ${#path[@]} -eq 0 ]] && list='--help --version --json --state'
-    elif [[ ${#path[@]} -eq 0 || ${path[*]} == id || ${path[*]} == net ]]; then
+    elif [[ ${#path[@]} -eq 0 || ${path[*]} == id || ${path[*]} == net || ${path[*]} == controller ]]; then
         list=$(ovpn "${path[@]}" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')
     else
         case "${path[*]} ${#args[@]}" in
         'leave 0') list=$(_ovpn_names 'netid|name' "${state[@]}" networks) ;;
         'ping 0' | 'peers 0' | 'doctor 0') list=$(_ovpn_names address "${state[@]}" peers) ;;
-        'id check 0' | 'id export 0' | 'id import 0')
+        'id check 0' | 'id export 0' | 'id import 0' | 'controller backup 0' | 'controller restore 0')
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur")
             return ;;

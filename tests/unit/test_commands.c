@@ -103,12 +103,12 @@ static void assert_says(const char *text, const char *part)
 static void help_of_everything(void **state)
 {
     static const char *const commands[] = {
-        "join",       "leave",     "status",     "networks",    "peers",
-        "ping",       "id",        "id new",     "id show",     "id check",
-        "id export",  "id import", "net",        "net create",  "net list",
-        "net show",   "net set",   "net delete", "net members", "net authorize",
-        "net forget", "net name",  "net invite", "net invites", "net deauthorize",
-        "service",    "doctor",
+        "join",       "leave",       "status",          "networks",          "peers",
+        "ping",       "id",          "id new",          "id show",           "id check",
+        "id export",  "id import",   "controller",      "controller backup", "controller restore",
+        "net",        "net create",  "net list",        "net show",          "net set",
+        "net delete", "net members", "net authorize",   "net forget",        "net name",
+        "net invite", "net invites", "net deauthorize", "service",           "doctor",
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
