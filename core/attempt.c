@@ -113,6 +113,8 @@ static void end(struct attempt *a, enum ov_attempt_result r)
     bool hard = a->hard;
     ov_reflect_cancel(e, a);
     ov_timer_stop(&e->timers, &a->timer);
+    if (p->punch && ov_extra_of(e, &a->owner, p->punch->socket))
+        p->punch->socket = 0; /* it closes, or belongs to the path it won */
     keep_winners(a);
     ov_extra_release(e, &a->owner);
     if (hard)
@@ -137,6 +139,17 @@ void ov_attempts_forget(struct ov_peer *p)
     for (int i = 0; e->attempts && i < ATTEMPTS_MAX; i++)
         if (e->attempts->v[i] && e->attempts->v[i]->p == p)
             end(e->attempts->v[i], OV_ATTEMPT_NONE);
+}
+
+bool ov_attempt_has(const struct ov_peer *p, uint16_t socket)
+{
+    const struct ov_attempts *as = p->e->attempts;
+    if (p->e->extras.v[socket - OV_SOCKET_EXTRA].kept)
+        return p->e->extras.v[socket - OV_SOCKET_EXTRA].kept == p->id.addr;
+    for (int i = 0; i < ATTEMPTS_MAX; i++)
+        if (as->v[i] && as->v[i]->p == p && ov_extra_of(p->e, &as->v[i]->owner, socket))
+            return true;
+    return false;
 }
 
 void ov_attempts_abort(struct ov_engine *e)

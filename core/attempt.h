@@ -36,6 +36,8 @@ bool ov_attempt_fresh(struct ov_peer *p);
 /* The peer is about to be forgotten. */
 void ov_attempts_forget(struct ov_peer *p);
 /* We are in another network: all end. */
+/* Is this temporary socket one of an attempt to reach `p`, or kept for it? */
+bool ov_attempt_has(const struct ov_peer *p, uint16_t socket);
 void ov_attempts_abort(struct ov_engine *e);
 bool ov_attempt_running(const struct ov_peer *p);
 

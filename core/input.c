@@ -41,6 +41,15 @@ static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t le
         memcpy(out, msg, len);
 }
 
+static void heard(struct arrival *a, struct ov_peer *p, bool reflection);
+
+/* May a path to this peer go through the socket that it was heard on? Temporary ones close under
+ * it, but for those that were opened for this very peer. */
+static bool may_stay(const struct ov_peer *p, const struct ov_via *via)
+{
+    return via->relay || !ov_extra_is(via->socket) || ov_attempt_has(p, via->socket);
+}
+
 /* ---- handshake ---- */
 
 /* Whose share of our time a handshake takes: an IP, or a relayed node in a prefix of its own. A
@@ -154,17 +163,38 @@ static void on_initiation(struct arrival *a)
     }
     p->caps = init.caps;
     p->respond_boot = init.boot;
-    p->respond_via = a->via;
+    p->respond_via = may_stay(p, &a->via) ? a->via : (struct ov_via){0};
     reply(a, p->id.addr, out, sizeof out);
     ov_peer_wake(p, e->now + OV_WIPE_AFTER);
 out:
     ov_noise_wipe(&hs);
 }
 
+/* Did our initiation go that way? */
+static bool asked_there(const struct ov_peer *p, const struct ov_via *via)
+{
+    const struct ov_engine *e = p->e;
+    if (via->relay)
+        return true;
+    if (!may_stay(p, via))
+        return false;
+    if (p->paths && p->paths->active >= 0 &&
+        ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &via->ep))
+        return true;
+    for (int i = 0; i < p->nhints; i++)
+        if (ov_endpoint_equal(&p->hints[i], &via->ep))
+            return true;
+    for (int i = 0; i < OV_LINKS_MAX; i++)
+        if (e->links[i].peer == p && ov_endpoint_equal(&e->links[i].ep, &via->ep))
+            return true;
+    return false;
+}
+
 static void on_response(struct arrival *a)
 {
     struct ov_engine *e = a->e;
     struct ov_response resp;
+    struct ov_via way = a->via;
     if (a->len != OV_RESPONSE_LEN) {
         ov_drop(e, OV_DROP_MALFORMED);
         return;
@@ -183,9 +213,14 @@ static void on_response(struct arrival *a)
     }
     p->caps = resp.caps;
     p->last_rx = e->now;
-    ov_peer_session_up(p, &a->via, true, resp.boot);
+    bool there = asked_there(p, &a->via);
+    if (!there)
+        way = (struct ov_via){.relay = ov_peer_relay_for(p)};
+    ov_peer_session_up(p, &way, true, resp.boot);
+    if (!there) /* it may have been carried off: a place that was not asked is challenged first */
+        heard(a, p, false);
     /* The responder may send only once it heard us under the new key. */
-    if (p->s.current->counter == 0)
+    if (p->s.current->counter == 0 && ov_peer_route(p, &way))
         ov_peer_send(p, NULL, 0, OV_SEND_QUIET);
 }
 
@@ -432,7 +467,7 @@ static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
     /* Two symmetric NATs give each packet another source: without a limit, challenges would breed.
      */
     bool tried = i >= 0 && e->now - p->paths->p[i].base < 2 * OV_SEC;
-    if (tried || reflection || a->via.socket == OV_SOCKET_REFLECT ||
+    if (tried || reflection || a->via.socket == OV_SOCKET_REFLECT || !may_stay(p, &a->via) ||
         !ov_bucket_take(&p->challenges, 1, e->now))
         return;
     i = ov_paths_add(p->paths, a->via.socket, &a->via.ep, OV_CANDIDATE_SEEN, e->now);

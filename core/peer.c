@@ -184,7 +184,8 @@ void ov_peer_forget(struct ov_peer *p)
     unlink_keep(p);
     ov_timer_stop(&e->timers, &p->timer);
     ov_map_del(&e->peers, ov_key_u64(p->id.addr));
-    ov_map_del(&e->by_key, dh_key(&p->id.dh));
+    if (ov_map_get(&e->by_key, dh_key(&p->id.dh)) == p) /* one key may have several addresses */
+        ov_map_del(&e->by_key, dh_key(&p->id.dh));
     ov_session_clear(e, &p->s);
     ov_peer_drop_queue(p);
     if (p->fragments)

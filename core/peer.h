@@ -151,6 +151,8 @@ int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, c
  * False: it did not leave. */
 bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
 void ov_peer_drop_queue(struct ov_peer *p);
+/* What waited goes out, in order, if there are a key and a way for it. */
+void ov_peer_flush(struct ov_peer *p);
 bool ov_peer_up(const struct ov_peer *p); /* a key to send under */
 void ov_peer_connect(struct ov_peer *p);  /* start a handshake if there is no session */
 void ov_peer_rehandshake(struct ov_peer *p);

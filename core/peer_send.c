@@ -266,10 +266,12 @@ bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
     return true;
 }
 
-/* What waited goes out now, in order. */
-static void flush_queue(struct ov_peer *p)
+void ov_peer_flush(struct ov_peer *p)
 {
     struct ov_queued *q = p->queue;
+    struct ov_via via;
+    if (!q || !ov_peer_up(p) || !ov_peer_route(p, &via))
+        return;
     p->queue = NULL;
     p->queue_tail = &p->queue;
     p->queued = p->queued_bytes = 0;
@@ -320,7 +322,7 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     p->keepalive_next = e->now;
     ov_peer_wake(p, e->now);
     e->ops->session(e->ops_arg, p, fresh);
-    flush_queue(p);
+    ov_peer_flush(p);
     if (fresh && p->paths->active < 0)
         ov_peer_tell(p);
     else

@@ -80,6 +80,7 @@ void ov_peer_choose(struct ov_peer *p)
     if (best >= 0 && (p->remember || p->keep))
         ov_peer_persist(p);
     ov_peer_tell(p);
+    ov_peer_flush(p);
 }
 
 bool ov_peer_doubt_path(struct ov_peer *p)

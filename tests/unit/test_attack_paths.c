@@ -220,6 +220,39 @@ static void test_idle_day(void **state)
     wire_free(&w);
 }
 
+/* An answer to a handshake that was carried off and comes from elsewhere proves nothing of that
+ * place: it is challenged, and gets nothing else. */
+static void test_response_from_elsewhere(void **state)
+{
+    struct wire w = {0};
+    struct host *a = wire_host(&w, 0), *b = wire_host(&w, OV_CAP_ROOT);
+    struct ov_endpoint elsewhere = wire_ep(9, 9, 999);
+    unsigned carried = 0, there = 0;
+    (void)state;
+    wire_root(&w, a, b);
+    for (int i = 0; i < 400; i++) {
+        wire_run(&w, 5 * OV_MS);
+        for (struct flying *f = w.first; f; f = f->next) {
+            if (f->data[0] == OV_WIRE_RESPONSE && !ov_endpoint_equal(&f->from, &elsewhere)) {
+                f->from = elsewhere;
+                carried++;
+            }
+            if (ov_endpoint_equal(&f->to, &elsewhere)) {
+                assert_int_equal(f->len, OV_DATA_OVERHEAD + 1 + 8 + OV_PROBE_PAD);
+                f->to = wire_ep(9, 9, 1); /* counted */
+                there++;
+            }
+        }
+    }
+    assert_true(carried > 0);
+    assert_in_range(there, 1, 5);
+    assert_true(ov_peer_up(wire_peer(a, b)));
+    struct ov_paths *ps = wire_peer(a, b)->paths;
+    int i = ov_paths_find(ps, 0, &elsewhere);
+    assert_true(i < 0 || (ps->p[i].state != OV_PATH_VALID && ps->active != i));
+    wire_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_link_down_and_up),
         cmocka_unit_test(test_one_more_address),
         cmocka_unit_test(test_idle_day),
+        cmocka_unit_test(test_response_from_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
