@@ -199,6 +199,14 @@ static void arm_timer(struct ov_daemon *d)
     uv_timer_start(&d->timer, on_deadline, when <= now ? 0 : (when - now + OV_MS - 1) / OV_MS, 0);
 }
 
+/* How often this thread has slept: given the processor away because it had nothing to do. */
+static uint64_t sleeps(void)
+{
+    struct rusage r = {0};
+    (void)getrusage(RUSAGE_THREAD, &r);
+    return (uint64_t)r.ru_nvcsw;
+}
+
 /* Rest, if it is time to. */
 static void rest(struct ov_daemon *d)
 {
@@ -207,6 +215,8 @@ static void rest(struct ov_daemon *d)
     if (!ov_priority_held(&d->priority) || !ov_pace_due(&d->pace, now = ov_daemon_now(d)))
         return;
     ov_time pause = ov_pace_rest(&d->pace, poll(&waiting, 1, 0) == 0, now);
+    if (pause == OV_PACE_BREATH && !ov_pace_breathless(&d->pace, sleeps()))
+        pause = 0;
     if (pause > 0)
         (void)nanosleep(&(struct timespec){.tv_nsec = (long)pause}, NULL);
 }

@@ -16,3 +16,10 @@ ov_time ov_pace_rest(struct ov_pace *p, bool idle, ov_time now)
     p->rested = now;
     return OV_PACE_BREATH;
 }
+
+bool ov_pace_breathless(struct ov_pace *p, uint64_t sleeps)
+{
+    bool breathless = sleeps == p->sleeps;
+    p->sleeps = sleeps + breathless;
+    return breathless;
+}

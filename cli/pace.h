@@ -5,8 +5,10 @@
  * was done, before it waits for more: packets gather and move in batches, as network cards moderate
  * their interrupts. While there are few it never does, so a game alone on the line pays nothing.
  *
- * And when there is always more to do it rests longer after OV_PACE_STRETCH, so that other
- * programs on a machine with one processor are not shut out. */
+ * And when it has not slept once for OV_PACE_STRETCH, as there is always more to do, it rests
+ * longer, so that other programs on a machine with one processor are not shut out. That something
+ * is waiting says little by itself: the host answers a ping while it is written to the device, so a
+ * loop that wakes for a ping finds the answer waiting each time. */
 #ifndef OV_CLI_PACE_H
 #define OV_CLI_PACE_H
 
@@ -19,8 +21,9 @@
 #define OV_PACE_BREATH  OV_MS
 
 struct ov_pace {
-    ov_time window; /* began */
-    ov_time rested; /* last */
+    ov_time window;  /* began */
+    ov_time rested;  /* last */
+    uint64_t sleeps; /* of the loop's thread, when a breath was thought of last */
     unsigned packets;
     bool many;
 };
@@ -37,7 +40,11 @@ static inline bool ov_pace_due(const struct ov_pace *p, ov_time now)
 }
 
 /* How long to rest at the end of a turn; 0: not at all. `idle`: nothing is waiting to be done. The
- * caller rests, or sleeps until something happens if there is nothing to count. */
+ * caller rests, or sleeps until something happens if there is nothing to count. OV_PACE_BREATH is
+ * only taken if it is needed: */
 ov_time ov_pace_rest(struct ov_pace *p, bool idle, ov_time now);
+/* Has the thread, which slept `sleeps` times in its life, not slept since this was asked last? If
+ * so it does now. */
+bool ov_pace_breathless(struct ov_pace *p, uint64_t sleeps);
 
 #endif

@@ -54,10 +54,22 @@ static void work_left_is_done_first(void **state)
     assert_int_equal(ov_pace_rest(&p, false, now), 0);
 }
 
+/* A breath at the end of each stretch, if the thread slept in none of them. */
+static void who_slept_needs_no_breath(void **state)
+{
+    struct ov_pace p = {0};
+    (void)state;
+    assert_false(ov_pace_breathless(&p, 7)); /* a ping, after a long sleep */
+    assert_false(ov_pace_breathless(&p, 9));
+    assert_true(ov_pace_breathless(&p, 9));
+    assert_true(ov_pace_breathless(&p, 10)); /* the breath itself is no other sleep */
+    assert_false(ov_pace_breathless(&p, 12));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(few_packets_never_wait),
-                                       cmocka_unit_test(many_gather),
-                                       cmocka_unit_test(work_left_is_done_first)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_packets_never_wait), cmocka_unit_test(many_gather),
+        cmocka_unit_test(work_left_is_done_first), cmocka_unit_test(who_slept_needs_no_breath)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
