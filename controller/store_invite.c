@@ -5,16 +5,18 @@
 
 /* Invites, revocations, and the clock of what was signed. */
 
-static void decode(sqlite3_stmt *st, struct ov_invite_record *i)
+static int decode(struct ov_sqlite *q, sqlite3_stmt *st, struct ov_invite_record *i)
 {
     memset(i, 0, sizeof *i);
     i->netid = ov_sqlite_u64(st, 0);
-    memcpy(i->hash, sqlite3_column_blob(st, 1), sizeof i->hash); /* 32 bytes by the schema */
+    if (!ov_sqlite_blob(st, 1, i->hash, sizeof i->hash))
+        return ov_sqlite_damaged(q, "an invite");
     ov_sqlite_text(st, 2, i->note, sizeof i->note);
     i->created = ov_sqlite_u64(st, 3);
     i->expires = ov_sqlite_u64(st, 4);
     i->used_by = ov_sqlite_u64(st, 5);
     i->used = ov_sqlite_u64(st, 6);
+    return OV_OK;
 }
 
 int ov_sqlite_invite_put(struct ov_store *s, const struct ov_invite_record *i)
@@ -69,7 +71,7 @@ int ov_sqlite_invite_get(struct ov_store *s, ov_netid id, const uint8_t hash[32]
     ov_sqlite_bind_blob(st, 2, hash, 32);
     int r = ov_sqlite_row(q, st);
     if (r == OV_OK)
-        decode(st, out);
+        r = decode(q, st, out);
     ov_sqlite_reset(st);
     return r;
 }
@@ -88,8 +90,7 @@ int ov_sqlite_invite_each(struct ov_store *s, ov_netid id,
         r = ov_sqlite_row(q, st);
         if (r != OV_OK)
             break;
-        decode(st, &i);
-        if ((r = fn(arg, &i)) != OV_OK)
+        if ((r = decode(q, st, &i)) != OV_OK || (r = fn(arg, &i)) != OV_OK)
             goto out;
     }
     if (r == OV_ENOENT)

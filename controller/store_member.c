@@ -18,24 +18,33 @@ static int read_addresses(struct ov_sqlite *q, struct ov_member_record *m)
     ov_sqlite_bind_u64(st, 1, m->netid);
     ov_sqlite_bind_u64(st, 2, m->id.addr);
     int r;
-    while ((r = ov_sqlite_row(q, st)) == OV_OK && m->naddrs < OV_CERT_ADDRS_MAX) {
+    bool good = true;
+    while (good && (r = ov_sqlite_row(q, st)) == OV_OK && m->naddrs < OV_CERT_ADDRS_MAX) {
         struct ov_prefix *p = &m->addrs[m->naddrs++];
-        int len = sqlite3_column_bytes(st, 0);
-        p->ip.family = len == 4 ? 4 : 6;
-        memcpy(p->ip.b, sqlite3_column_blob(st, 0), (size_t)len); /* 4 or 16 by the schema */
-        p->bits = (uint8_t)sqlite3_column_int(st, 1);
+        int bits = sqlite3_column_int(st, 1);
+        p->ip.family = sqlite3_column_bytes(st, 0) == 4 ? 4 : 6;
+        good = ov_sqlite_blob(st, 0, p->ip.b, ip_len(&p->ip)) && bits >= 0 &&
+               bits <= (p->ip.family == 4 ? 32 : 128);
+        p->bits = (uint8_t)bits;
     }
     ov_sqlite_reset(st);
+    if (!good)
+        return ov_sqlite_damaged(q, "a member's addresses");
     return r == OV_ENOENT ? OV_OK : r;
 }
 
 static int decode(struct ov_sqlite *q, sqlite3_stmt *st, struct ov_member_record *m)
 {
+    uint8_t id[OV_IDENTITY_LEN];
+    int state = sqlite3_column_int(st, 3);
     memset(m, 0, sizeof *m);
     m->netid = ov_sqlite_u64(st, 0);
-    ov_identity_decode(sqlite3_column_blob(st, 2), &m->id); /* 72 bytes by the schema */
+    if (!ov_sqlite_blob(st, 2, id, sizeof id) || state < OV_MEMBER_PENDING ||
+        state > OV_MEMBER_DENIED)
+        return ov_sqlite_damaged(q, "a member");
+    ov_identity_decode(id, &m->id);
     m->id.addr = ov_sqlite_u64(st, 1);
-    m->state = (enum ov_member_state)sqlite3_column_int(st, 3);
+    m->state = (enum ov_member_state)state;
     ov_sqlite_text(st, 4, m->name, sizeof m->name);
     ov_sqlite_text(st, 5, m->note, sizeof m->note);
     ov_sqlite_text(st, 6, m->tags, sizeof m->tags);

@@ -105,8 +105,11 @@ static bool decode_lists(sqlite3_stmt *st, struct ov_net_record *n)
 {
     struct ov_reader r;
     read_column(st, 11, &r);
-    while (!r.failed && ov_reader_left(&r) > 0 && n->npools < OV_POOLS_MAX)
-        ov_reader_prefix(&r, &n->pools[n->npools++]);
+    while (!r.failed && ov_reader_left(&r) > 0 && n->npools < OV_POOLS_MAX) {
+        ov_reader_prefix(&r, &n->pools[n->npools]);
+        if (n->pools[n->npools++].ip.family != 4)
+            return false;
+    }
     if (!ov_reader_done(&r))
         return false;
     read_column(st, 12, &r);
@@ -114,12 +117,17 @@ static bool decode_lists(sqlite3_stmt *st, struct ov_net_record *n)
         struct ov_route *route = &n->routes[n->nroutes++];
         ov_reader_prefix(&r, &route->dst);
         ov_reader_ip(&r, &route->via);
+        if (route->dst.ip.family == 0)
+            return false;
     }
     if (!ov_reader_done(&r))
         return false;
     read_column(st, 14, &r);
-    while (!r.failed && ov_reader_left(&r) > 0 && n->ndns < OV_NET_DNS_MAX)
-        ov_reader_ip(&r, &n->dns[n->ndns++]);
+    while (!r.failed && ov_reader_left(&r) > 0 && n->ndns < OV_NET_DNS_MAX) {
+        ov_reader_ip(&r, &n->dns[n->ndns]);
+        if (n->dns[n->ndns++].family == 0)
+            return false;
+    }
     if (!ov_reader_done(&r))
         return false;
     read_column(st, 17, &r);
@@ -147,10 +155,8 @@ static int decode(struct ov_sqlite *q, sqlite3_stmt *st, struct ov_net_record *n
     n->ip6 = sqlite3_column_int(st, 10) != 0;
     ov_sqlite_text(st, 13, n->dns_domain, sizeof n->dns_domain);
     ov_sqlite_text(st, 16, n->rules, sizeof n->rules);
-    if (!decode_lists(st, n)) {
-        ov_sqlite_explain(SQLITE_CORRUPT, q->path, "a network's lists", q->base.error);
-        return OV_EIO;
-    }
+    if (!decode_lists(st, n) || n->mtu < OV_MTU_MIN || n->mtu > OV_MTU_MAX)
+        return ov_sqlite_damaged(q, "a network");
     return OV_OK;
 }
 

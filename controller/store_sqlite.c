@@ -109,6 +109,23 @@ int ov_sqlite_row(struct ov_sqlite *q, sqlite3_stmt *st)
     return rc == SQLITE_DONE ? OV_ENOENT : ov_sqlite_fail(q, rc);
 }
 
+bool ov_sqlite_blob(sqlite3_stmt *st, int i, void *out, size_t len)
+{
+    const void *p = sqlite3_column_blob(st, i);
+    bool good = p != NULL && (size_t)sqlite3_column_bytes(st, i) == len;
+    if (good)
+        memcpy(out, p, len);
+    else
+        memset(out, 0, len);
+    return good;
+}
+
+int ov_sqlite_damaged(struct ov_sqlite *q, const char *what)
+{
+    ov_sqlite_explain(SQLITE_CORRUPT, q->path, what, q->base.error);
+    return OV_EIO;
+}
+
 void ov_sqlite_text(sqlite3_stmt *st, int i, char *out, size_t cap)
 {
     const unsigned char *t = sqlite3_column_text(st, i);

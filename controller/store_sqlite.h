@@ -109,6 +109,11 @@ static inline void ov_sqlite_bind_blob(sqlite3_stmt *st, int i, const void *v, s
     else
         sqlite3_bind_blob(st, i, v, (int)len, SQLITE_STATIC);
 }
+/* Copy a blob column that must have this length; false, and all zeroes, when it has another. */
+bool ov_sqlite_blob(sqlite3_stmt *st, int i, void *out, size_t len);
+/* A row that cannot be ours, whatever the schema's checks say: they are not done when reading.
+ * Notes it and returns OV_EIO. */
+int ov_sqlite_damaged(struct ov_sqlite *q, const char *what);
 /* Copy a text column, cut at `cap`; the schema's checks make that impossible for our own rows. */
 void ov_sqlite_text(sqlite3_stmt *st, int i, char *out, size_t cap);
 
