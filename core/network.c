@@ -462,13 +462,16 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     struct ov_reader revoked = r;
     ov_reader_take(&r, (size_t)nrevoked * 13);
     if (!ov_reader_done(&r) || version < 1 || version > 2 || nrevoked > OV_REVOKED_MAX ||
-        (nsecret && nsecret != OV_INVITE_SECRET_LEN))
+        (nsecret && nsecret != OV_INVITE_SECRET_LEN) || status > OV_NET_UNAVAILABLE)
         return OV_EINVAL;
     static const uint8_t none[OV_IDENTITY_LEN];
     bool known = memcmp(raw, none, sizeof none) != 0;
     if (known) {
+        /* It will be pinned: one that was damaged would keep the true one out for ever. */
         ov_identity_decode(raw, &controller);
-        controller.addr = ov_netid_controller(id);
+        if (ov_identity_check(&controller, &o->e->pow) != OV_OK ||
+            controller.addr != ov_netid_controller(id))
+            return OV_EINVAL;
     }
     o->restoring = true; /* what is on disk is whole; joining has only half of it */
     int err = ov_network_join(o, id, known ? &controller : NULL, nsecret ? secret : NULL, hostname);

@@ -106,7 +106,8 @@ void ov_node_set_groups(struct ov_node *n, ov_netid net, const struct ov_mac *v,
                         ov_time now);
 
 /* Give back what OV_OUT_PERSIST stored, before the first input. Broken data is OV_EINVAL and
- * ignored. */
+ * ignored; but a network of which only the configuration or the certificate is no good (any more)
+ * is joined all the same, and asks for others. */
 OV_CHECK int ov_node_restore(struct ov_node *n, enum ov_persist_kind kind, uint64_t id,
                              const void *data, size_t len, ov_time now);
 

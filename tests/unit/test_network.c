@@ -302,6 +302,18 @@ static void test_restore_broken(void **state)
     assert_int_equal(ov_node_restore(y->n, OV_PERSIST_NETWORK, j.id, s->data, s->len, j.w->now),
                      OV_EINVAL);
     assert_false(ov_network_ready(wu_net_of(y)));
+    s->data[s->len - 10] ^= 1;
+    /* A controller's key that is not the netid's is not pinned, nor is the network joined. */
+    struct wu_node *z = wu_node(j.w, 0);
+    s->data[5] ^= 1;
+    assert_int_equal(ov_node_restore(z->n, OV_PERSIST_NETWORK, j.id, s->data, s->len, j.w->now),
+                     OV_EINVAL);
+    assert_null(wu_net_of(z));
+    assert_null(wu_peer(z, j.c));
+    s->data[5] ^= 1;
+    assert_int_equal(ov_node_restore(z->n, OV_PERSIST_NETWORK, j.id + 1, s->data, s->len, j.w->now),
+                     OV_EINVAL); /* of another network */
+    assert_false(ov_network_ready(ov_network_find(&z->n->o, j.id + 1)));
     wu_free(j.w);
 }
 
