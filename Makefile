@@ -6,7 +6,9 @@
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
 #   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
 #   make check-nat-sim   every pair of NATs in the simulation, SEEDS runs each (200)
-#   make fuzz            fuzz every parser, FUZZ_TIME seconds each (clang)
+#   make fuzz            fuzz every parser and state machine, FUZZ_TIME seconds each (clang); ONLY=WORD
+#   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
+#   make coverage        what unit tests, simulation and fuzz corpora reach of core/ (gcov); MISSING=1: and what not
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make bench-publish   its results into README.md and docs/
@@ -64,9 +66,8 @@ UNITLIB    = $(filter-out $(BUILD)/tests/unit/test_%,$(call objects,tests/unit))
 SIM        = $(call programs,tests/sim/test_*.c)
 SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_% %/matrix.o,$(call objects,tests/sim))
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
-FUZZ_EXTRA = controller/pools.c controller/settings.c \
-             cli/config.c cli/text.c cli/file.c cli/identity_backup.c \
-             transport/pmp.c transport/pcp.c transport/ssdp.c transport/soap.c transport/http.c
+FUZZ_MAIN  = $(BUILD)/tests/fuzz/replay.o
+FUZZ_NULL  = session handshake
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
@@ -125,14 +126,12 @@ $(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/flags.mk
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $<
 
-# Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler.
-$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(CLILIB) $(ARCHIVES)
-	@mkdir -p $(@D)
-	$(call say,FUZZ)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
-build-fuzz/%: tests/fuzz/%.c $(wildcard core/*.[ch] controller/*.[ch])
-	@mkdir -p $(@D)
-	$(call say,FUZZ)clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	    $(EDGE) -I. $(PKG_CFLAGS) -o $@ $< $(wildcard core/*.c) $(FUZZ_EXTRA) $(PKG_LIBS)
+# Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler. They may use the
+# worlds that the unit tests and the simulation run in. Some are linked with an AEAD that seals nothing.
+$(BUILD)/libworlds.a: $(UNITLIB) $(SIMLIB)
+$(FUZZ): $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(BUILD)/libworlds.a $(CLILIB) $(ARCHIVES)
+	$(call say,FUZZ)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(FUZZ_ENGINE) $(filter %.a,$^) $(PKG_LIBS)
+$(addprefix $(BUILD)/tests/fuzz/fuzz_,$(FUZZ_NULL)): $(BUILD)/tests/fuzz/null_aead.o
 
 REPLAY = $(foreach f,$(FUZZ),'$f tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $f))')
 RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
@@ -157,10 +156,26 @@ layers:
 	@tests/layers
 purity: $(BUILD)/libcore.a
 	@tests/purity $<
-fuzz: $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-	@for f in $^; do n=$${f##*/fuzz_}; mkdir -p build-fuzz/corpus/$$n tests/fuzz/corpus/$$n && \
-	    $$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -artifact_prefix=build-fuzz/$$n- \
-	    build-fuzz/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+# The same targets with libFuzzer and the sanitizers, in a build of its own.
+FUZZ_BUILD = BUILD=build-fuzz CC=clang HARDEN= FUZZ_MAIN= FUZZ_ENGINE=-fsanitize=fuzzer LDFLAGS='-fsanitize=address,undefined' \
+             CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+fuzz fuzz-minimize: $(BUILD)/fuzz-deps
+	@$(MAKE) --no-print-directory $(FUZZ_BUILD) $@-built
+fuzz-built: $(FUZZ)
+	@tests/fuzz/run fuzz $(FUZZ_TIME) $(if $(ONLY),$(foreach f,$^,$(if $(findstring $(ONLY),$f),$f)),$^)
+fuzz-minimize-built: $(FUZZ)
+	@tests/fuzz/run minimize $(if $(ONLY),$(foreach f,$^,$(if $(findstring $(ONLY),$f),$f)),$^)
+
+# What all tests that need no second program reach of core/.
+coverage: $(BUILD)/coverage-deps
+	@$(MAKE) --no-print-directory BUILD=build-cov HARDEN= CFLAGS='-O0 -g --coverage' LDFLAGS=--coverage coverage-built
+coverage-built: $(UNIT) $(SIM) $(FUZZ) $(BUILD)/ovpn
+	@find $(BUILD) -name '*.gcda' -delete
+	@$(RUN) --timeout 600 $(UNIT) $(SIM) $(REPLAY)
+	@tests/coverage $(BUILD) 95 85 $(if $(MISSING),--missing)
+$(BUILD)/fuzz-deps $(BUILD)/coverage-deps: $(BUILD)/%-deps: packaging/deps
+	@packaging/deps $*
+	@mkdir -p $(@D) && touch $@
 # Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, BENCH_WIRE, ZT_BIN: see bench/run.
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 	@mkdir -p $(@D)
@@ -210,9 +225,10 @@ uninstall:
 help:
 	@sed -n '1,/^BUILD/s/^# \{0,1\}//p' Makefile
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-fuzz build-cov
 
-.PHONY: all check check-load check-nat unit sim net layers purity fuzz bench bench-publish bench-profile bench-engine demo format lint install uninstall help clean
+.PHONY: all check check-load check-nat unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
+        coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:
