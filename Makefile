@@ -9,6 +9,7 @@
 #   make fuzz            fuzz every parser and state machine, FUZZ_TIME seconds each (clang); ONLY=WORD
 #   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
 #   make coverage        what unit tests, simulation and fuzz corpora reach of core/ (gcov); MISSING=1: and what not
+#   make soak            faults and enemies in the simulation, SEEDS worlds (1000: some minutes); SEED=n for one
 #   make layers|purity|format|lint
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make bench-publish   its results into README.md and docs/
@@ -28,6 +29,7 @@ JOBS      ?= $(shell nproc)
 PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30
 LOAD_MB   ?= 1000
+SEEDS     ?= 200
 PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih miniupnpc
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
@@ -64,7 +66,8 @@ ARCHIVES   = $(BUILD)/libcontroller.a $(BUILD)/libtransport.a $(BUILD)/libtun.a 
 UNIT       = $(call programs,tests/unit/test_*.c)
 UNITLIB    = $(filter-out $(BUILD)/tests/unit/test_%,$(call objects,tests/unit))
 SIM        = $(call programs,tests/sim/test_*.c)
-SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_% %/matrix.o,$(call objects,tests/sim))
+SIMLIB     = $(filter-out $(BUILD)/tests/sim/test_% %/matrix.o %/seeds.o %/day.o,$(call objects,tests/sim))
+COUNTED    = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc
 FUZZ       = $(call programs,tests/fuzz/fuzz_*.c)
 FUZZ_MAIN  = $(BUILD)/tests/fuzz/replay.o
 FUZZ_NULL  = session handshake
@@ -116,7 +119,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(UNITLIB) $(CLILIB) $(ARCHIVES) | $(BUILD
 $(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
-	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) $(COUNTED) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 
 # Their shared objects need cmocka's headers as well, on a machine that had none before.
 $(UNITLIB) $(SIMLIB): | $(BUILD)/test-deps
@@ -144,6 +147,8 @@ unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)
 	@$(RUN) $(SIM)
+soak: $(BUILD)/tests/sim/seeds
+	@$< $(if $(SEED),-1 $(SEED) $(LINES),$(SEEDS) $(or $(FIRST),1) $(JOBS))
 check-nat-sim: $(BUILD)/tests/sim/matrix
 	@$< $(SEEDS)
 net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
@@ -183,7 +188,7 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libcore.a
 $(BUILD)/bench/engine: bench/engine.c bench/world.c bench/world.h $(BUILD)/libcore.a
 	@mkdir -p $(@D)
 	$(call say,BENCH)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) \
-	    -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=aligned_alloc -o $@ $(filter %.c %.a,$^) $(PKG_LIBS)
+	    $(COUNTED) -o $@ $(filter %.c %.a,$^) $(PKG_LIBS)
 bench-engine: $(BUILD)/bench/engine
 	@$< $(BENCH_ENGINE)
 bench: $(BUILD)/ovpn $(BUILD)/bench/pps $(BUILD)/bench/limit
@@ -227,7 +232,7 @@ help:
 clean:
 	rm -rf build build-san build-fuzz build-cov
 
-.PHONY: all check check-load check-nat unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
+.PHONY: all check check-load check-nat check-nat-sim soak soak-mutants soak-day unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
         coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:

@@ -38,6 +38,15 @@ struct sim_site *sim_public(struct sim *s)
     return site_new(s);
 }
 
+struct sim_site *sim_enemy(struct sim *s)
+{
+    struct sim_site *site = site_new(s);
+
+    site->enemy = calloc(SIM_ACCOUNTS, sizeof(*site->enemy));
+    assert(site->enemy != NULL);
+    return site;
+}
+
 struct sim_site *sim_nat(struct sim *s, enum sim_mapping m, enum sim_filtering f)
 {
     struct sim_site *site = site_new(s);
@@ -359,15 +368,27 @@ static bool chance(struct sim *s, unsigned permille)
     return permille > 0 && sim_random(&s->random) % 1000 < permille;
 }
 
+static void note_lost(struct sim *s, const struct sim_node *src, const struct ov_endpoint *to,
+                      const uint8_t *data, size_t len)
+{
+    s->lost++;
+    if (s->watch.lost != NULL)
+        s->watch.lost(s->watch.arg, src, to, data, len);
+}
+
 /* Between two sites: delay, jitter, loss, duplication. */
-static void cross(struct sim *s, const struct sim_site *a, struct sim_site *b,
+static void cross(struct sim *s, const struct sim_node *src, struct sim_site *b,
                   const struct ov_endpoint *from, const struct ov_endpoint *to, const uint8_t *data,
                   size_t len)
 {
-    unsigned copies = chance(s, s->loss_permille) || (s->forbid_pair && a->nat && b->nat) ? 0 : 1;
+    const struct sim_site *a = src->site;
+    bool parted = (s->forbid_pair && a->nat && b->nat) || a->island != b->island;
+    unsigned copies = chance(s, s->loss_permille) || parted ? 0 : 1;
 
+    if (copies > 0 && s->tap != NULL && !s->tap(s->tap_arg, src, from, to, data, len))
+        copies = 0;
     if (copies == 0)
-        s->lost++;
+        note_lost(s, src, to, data, len);
     else if (chance(s, s->duplicate_permille))
         copies = 2;
     for (; copies > 0; copies--) {
@@ -376,9 +397,26 @@ static void cross(struct sim *s, const struct sim_site *a, struct sim_site *b,
             delay += sim_random(&s->random) % s->jitter;
         struct sim_event *e = sim_post(s, SIM_DATAGRAM, s->now + delay, 0, data, len);
         e->site = b;
+        e->src = src;
         e->from = *from;
         e->to = *to;
     }
+}
+
+void sim_inject(struct sim *s, const struct ov_endpoint *from, const struct ov_endpoint *to,
+                ov_time delay, const uint8_t *data, size_t len)
+{
+    struct sim_site *dest = ov_map_get(&s->by_ip, ov_key_ip(&to->ip));
+    struct sim_site *source = ov_map_get(&s->by_ip, ov_key_ip(&from->ip));
+
+    if (source != NULL && source->enemy != NULL)
+        source->enemy[from->port % SIM_ACCOUNTS].asked += len;
+    if (dest == NULL)
+        return;
+    struct sim_event *e = sim_post(s, SIM_DATAGRAM, s->now + delay, 0, data, len);
+    e->site = dest;
+    e->from = *from;
+    e->to = *to;
 }
 
 static bool is_private(const struct ov_ip *ip)
@@ -386,13 +424,17 @@ static bool is_private(const struct ov_ip *ip)
     return ip->b[0] == 192 && ip->b[1] == 168;
 }
 
-static void on_lan(struct sim *s, struct sim_node *host, const struct ov_endpoint *from,
-                   const struct ov_endpoint *to, const uint8_t *data, size_t len)
+static void on_lan(const struct sim_node *src, struct sim_node *host,
+                   const struct ov_endpoint *from, const struct ov_endpoint *to,
+                   const uint8_t *data, size_t len)
 {
+    struct sim *s = src->sim;
+
     if (host == NULL)
         return;
     struct sim_event *e = sim_post(s, SIM_DATAGRAM, s->now + LAN_DELAY, 0, data, len);
     e->node = host;
+    e->src = src;
     e->from = *from;
     e->to = *to;
 }
@@ -407,10 +449,12 @@ void sim_send_from(struct sim_node *from, uint16_t port, const struct ov_endpoin
 
     s->sent++;
     source.port = port;
+    if (s->watch.sent != NULL)
+        s->watch.sent(s->watch.arg, from, to, data, len);
     if (to->ip.family != 4 || (s->swallow != NULL && s->swallow(s->arg, from, to, data, len)))
         return;
     if (site->nat && is_private(&to->ip)) {
-        on_lan(s, host_at(site, to), &source, to, data, len);
+        on_lan(from, host_at(site, to), &source, to, data, len);
         return;
     }
     if (site->nat && !translate(s, site, to, &source))
@@ -419,12 +463,12 @@ void sim_send_from(struct sim_node *from, uint16_t port, const struct ov_endpoin
     struct sim_site *dest = ov_map_get(&s->by_ip, ov_key_ip(&to->ip));
     if (dest == site && site->hairpin) {
         struct sim_node *host = sim_inbound_port(s, site, &source, to, &inside.port);
-        on_lan(s, host, &source, &inside, data, len);
+        on_lan(from, host, &source, &inside, data, len);
         return;
     }
     if (dest == NULL || dest == site || left <= HOPS)
         return; /* nobody there, no hairpin, or died on the way */
-    cross(s, site, dest, &source, to, data, len);
+    cross(s, from, dest, &source, to, data, len);
 }
 
 void sim_send(struct sim_node *from, const struct ov_endpoint *to, uint8_t ttl, const uint8_t *data,

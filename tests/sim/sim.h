@@ -12,6 +12,8 @@
 #include "core/map.h"
 #include "core/node.h"
 
+struct ov_engine;
+
 /* RFC 4787's words. */
 enum sim_mapping { SIM_EIM, SIM_ADM, SIM_APDM };
 enum sim_filtering { SIM_EIF, SIM_ADF, SIM_APDF };
@@ -50,6 +52,12 @@ struct sim_poison {
     ov_time used;
 };
 
+/* What enemies at an endpoint have sent, and were sent; the second may be more by so much. */
+#define SIM_ACCOUNTS 4096
+struct sim_account {
+    uint64_t asked, told, allowance;
+};
+
 #define SIM_POISONS_MAX 256
 #define SIM_HOSTS_MAX   16 /* of a site */
 struct sim_site {
@@ -64,9 +72,12 @@ struct sim_site {
     bool open_input; /* packets that fit no mapping are for the router itself */
     bool hairpin;
     bool udp_blocked;
-    size_t flow_cap;  /* 0: none; flows from the inside at once */
-    unsigned pps_cap; /* 0: none; datagrams from the inside a second */
-    ov_time timeout;  /* of a mapping without packets from the inside */
+    struct sim_account *enemy; /* only enemies are there, with an account for each port */
+    bool mute;                 /* nothing must be sent to them */
+    unsigned island;           /* sites on different ones do not hear each other */
+    size_t flow_cap;           /* 0: none; flows from the inside at once */
+    unsigned pps_cap;          /* 0: none; datagrams from the inside a second */
+    ov_time timeout;           /* of a mapping without packets from the inside */
     struct sim_binding *bindings;
     size_t nbindings;
     struct sim_poison poisons[SIM_POISONS_MAX];
@@ -80,11 +91,40 @@ struct sim_site {
     size_t nhosts;
 };
 
+/* What a node has put on its disk. */
+struct sim_stored {
+    enum ov_persist_kind kind;
+    uint64_t id;
+    size_t len;
+    uint8_t *data;
+};
+
 #define SIM_NEIGHBOURS_MAX 32
+#define SIM_ROOTS_MAX      4
 struct sim_node {
     struct sim *sim;
     struct sim_site *site;
-    struct ov_node *engine;
+    struct ov_node *engine; /* NULL: it is down */
+    uint8_t caps;
+    bool volunteer;
+    unsigned life;           /* grows with each start */
+    ov_time asleep_until;    /* the process is stopped, or the host asleep; 0: awake */
+    unsigned late;           /* datagrams that wait for it to wake up */
+    int64_t skew;            /* of its wall clock, in ms; engines look at it when they start */
+    bool foe;                /* not one of us */
+    bool ahead;              /* its handshake stamps are ahead of its clock, as after a restart */
+    bool odd_clock;          /* it may be wrong: then its disk is not */
+    bool disk_full;          /* what it stores is lost */
+    uint64_t eager;          /* deadlines in a row that were due already */
+    struct ov_engine *inner; /* of `engine`: for those who look inside */
+    struct sim_stored *stored;
+    size_t nstored;
+    struct {
+        struct sim_node *node;
+        char host[24];
+    } roots[SIM_ROOTS_MAX];
+    size_t nroots;
+    size_t bytes, bytes_most; /* allocated by the engine now, and at most */
     struct ov_endpoint local; /* socket 0 */
     struct sim_socket {
         uint16_t number, port;
@@ -118,13 +158,41 @@ struct sim_ping {
     unsigned tries;
 };
 
+/* Who looks on; each may be NULL. */
+struct sim_watch {
+    void *arg;
+    /* A node sends a datagram; it got where it should (`at` NULL: to nobody); it was lost. `src` is
+     * who sent it, NULL: an enemy. */
+    void (*sent)(void *arg, const struct sim_node *src, const struct ov_endpoint *to,
+                 const uint8_t *data, size_t len);
+    void (*came)(void *arg, const struct sim_node *src, const struct sim_node *at,
+                 const struct ov_endpoint *from, const struct ov_endpoint *to, const uint8_t *data,
+                 size_t len);
+    void (*lost)(void *arg, const struct sim_node *src, const struct ov_endpoint *to,
+                 const uint8_t *data, size_t len);
+    /* A host gives a frame to its engine; an engine gives one to its host. */
+    void (*given)(void *arg, const struct sim_node *n, const uint8_t *frame, size_t len);
+    void (*frame)(void *arg, const struct sim_node *n, const uint8_t *frame, size_t len);
+    /* A controller says this to a node; a node stores this; a node has had its turn. */
+    void (*said)(void *arg, const struct sim_node *n, ov_addr to, const uint8_t *msg, size_t len);
+    void (*stored)(void *arg, const struct sim_node *n, const struct ov_out_persist *p);
+    void (*turn)(void *arg, struct sim_node *n);
+};
+
 struct sim_event;
 struct sim {
     ov_time now;
     uint64_t random, hash;
+    size_t max_peers; /* of nodes made from now on */
+    struct sim_watch watch;
+    bool stop; /* somebody saw what must not be */
+    /* The internet between two sites: a tap may look at a datagram, and take it away. */
+    bool (*tap)(void *arg, const struct sim_node *src, const struct ov_endpoint *from,
+                const struct ov_endpoint *to, const uint8_t *data, size_t len);
+    void *tap_arg;
     unsigned loss_permille, duplicate_permille; /* of datagrams between sites */
     ov_time jitter;                             /* at most, added to each delay */
-    bool volunteers; /* nodes made from now on relay for members */
+    bool volunteers;                            /* nodes made from now on relay for members */
     bool forbid_pair; /* nothing crosses between two sites that are both NATs */
     uint64_t events, sent, lost, filtered;
     /* A test may look at what is sent, and take it away; and at frames that reach a host. */
@@ -153,6 +221,8 @@ void sim_trace(struct sim *s, const void *data, size_t len);
 struct sim_site *sim_public(struct sim *s);
 /* EIM keeps ports where it can, the others give random ones. */
 struct sim_site *sim_nat(struct sim *s, enum sim_mapping m, enum sim_filtering f);
+/* A public place of enemies; its ports are below SIM_ACCOUNTS. */
+struct sim_site *sim_enemy(struct sim *s);
 /* What routers are like: endpoint-dependent mapping and filtering with this allocation. */
 struct sim_site *sim_nat_hard(struct sim *s, enum sim_allocation a, int step);
 /* Send one datagram from a host; it arrives by an event, or not. */
@@ -170,10 +240,25 @@ struct sim_node *sim_inbound_port(struct sim *s, struct sim_site *site,
 int sim_socket(const struct sim_node *n, uint16_t port);
 
 struct sim_node *sim_node(struct sim *s, struct sim_site *site, uint8_t caps, uint16_t port);
-void sim_node_remove(struct sim_node *n); /* crashes: says goodbye to nobody */
+void sim_node_remove(struct sim_node *n); /* crashes: says goodbye to nobody; its disk stays */
+/* Start it again, with what its disk has or, but for its keys, without; it joins as before. A
+ * controller keeps its database. */
+void sim_node_start(struct sim_node *n, bool keep);
+void sim_node_controller(struct sim_node *n); /* start its controller again */
+/* It does nothing for so long; what comes meanwhile waits, as far as a socket holds it. */
+void sim_node_sleep(struct sim_node *n, ov_time span);
+/* Take all that the engine has to say, after a call into it. */
+void sim_node_drain(struct sim_node *n);
+/* Calls into an engine are between these two, so that its memory is counted. */
+void sim_enter(struct sim_node *n);
+void sim_leave(void);
+/* Somebody on the internet sends a datagram, from wherever it likes. */
+void sim_inject(struct sim *s, const struct ov_endpoint *from, const struct ov_endpoint *to,
+                ov_time delay, const uint8_t *data, size_t len);
 /* Make `n` a controller (its store in memory) with one open network of this pool, and it is its own
  * members' root. */
 ov_netid sim_controller(struct sim_node *n, const char *pool);
+ov_netid sim_network(struct sim_node *n, const char *name, const char *pool); /* one more */
 /* Change a setting of a network of this controller, as its owner does. */
 void sim_set(struct sim_node *n, ov_netid net, const char *key, const char *value);
 void sim_join(struct sim_node *n, struct sim_node *root, ov_netid net);
@@ -195,8 +280,10 @@ struct sim_event {
     ov_time at;
     uint64_t order;
     enum sim_event_kind kind;
-    struct sim_node *node; /* all but datagrams that still have to find theirs */
-    struct sim_site *site; /* of a datagram that crossed the internet */
+    struct sim_node *node;      /* all but datagrams that still have to find theirs */
+    unsigned life;              /* of the node, when it was posted; 0: any */
+    const struct sim_node *src; /* of a datagram; NULL: an enemy's */
+    struct sim_site *site;      /* of a datagram that crossed the internet */
     struct ov_endpoint from, to;
     size_t ping;
     uint64_t id;
@@ -206,6 +293,15 @@ struct sim_event {
 /* A new event with a copy of `len` bytes behind `headroom`. */
 struct sim_event *sim_post(struct sim *s, enum sim_event_kind kind, ov_time at, size_t headroom,
                            const void *data, size_t len);
+ov_wall sim_wall(const struct sim_node *n);
+void sim_fill(void *random, void *buf, size_t len); /* the callback of engines */
+void sim_node_free(struct sim_node *n);
+void sim_node_socket(struct sim_node *n, uint16_t number, uint16_t port);
+void sim_node_say(void *node, ov_addr to, const uint8_t *msg, size_t len); /* its controller */
+/* One event for a node that is up. */
+void sim_node_event(struct sim_node *n, struct sim_event *e);
+/* A datagram for a node, which may be down or asleep. */
+void sim_node_datagram(struct sim_node *n, struct sim_event *e, uint16_t port);
 void sim_stack_frame(struct sim_node *n, const uint8_t *frame, size_t len); /* from the overlay */
 void sim_stack_ping(struct sim *s, size_t ping);                            /* once more */
 
