@@ -30,7 +30,7 @@ PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30
 LOAD_MB   ?= 1000
 SEEDS     ?= 200
-PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih miniupnpc
+PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih miniupnpc libseccomp
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
 MAKEFLAGS += -j$(JOBS)
@@ -74,7 +74,7 @@ FUZZ_NULL  = session handshake
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
+SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
              bench/run bench/publish bench/profile $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
@@ -125,9 +125,9 @@ $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 $(UNITLIB) $(SIMLIB): | $(BUILD)/test-deps
 
 # What network tests need besides the shell and wire.py.
-$(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/flags.mk
+$(BUILD)/tests/net/%: tests/net/%.c $(BUILD)/libcore.a $(BUILD)/flags.mk
 	@mkdir -p $(@D)
-	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $<
+	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libcore.a $(PKG_LIBS)
 
 # Fuzz targets are libFuzzer's; `make check` only replays their corpora, with any compiler. They may use the
 # worlds that the unit tests and the simulation run in. Some are linked with an AEAD that seals nothing.
@@ -151,7 +151,7 @@ soak: $(BUILD)/tests/sim/seeds
 	@$< $(if $(SEED),-1 $(SEED) $(LINES),$(SEEDS) $(or $(FIRST),1) $(JOBS))
 check-nat-sim: $(BUILD)/tests/sim/matrix
 	@$< $(SEEDS)
-net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
+net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/tests/unit/test_sandbox $(BUILD)/test-deps
 	@$(RUN) $(NET)
 check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@LOAD_MB=$(LOAD_MB) $(RUN) --timeout 3600 --jobs 1 $(filter %-load.sh %-load-frames.sh,$(NET))
@@ -210,11 +210,12 @@ lint:
 	    --suppress=missingIncludeSystem -I. core controller transport tun cli
 	@shellcheck -x $(SCRIPTS)
 
-# An ovpn.conf that is there already is kept, by uninstall too, as is the state in /var/lib/ovpn.
+# An ovpn.conf that is there already is kept, by uninstall too, as are the state in /var/lib/ovpn and its user.
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 UNITDIR = $(DESTDIR)$(PREFIX)/lib/systemd/system
+USERDIR = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 CONFDIR = $(DESTDIR)/etc/ovpn
 install: $(BUILD)/ovpn
 	install -D -m 755 $< $(BINDIR)/ovpn
@@ -222,10 +223,12 @@ install: $(BUILD)/ovpn
 	install -D -m 644 packaging/ovpn.bash $(BASHDIR)/ovpn
 	install -d $(UNITDIR) && sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/ovpn.service > $(UNITDIR)/ovpn.service
 	install -d $(CONFDIR) && { test -e $(CONFDIR)/ovpn.conf || install -m 644 packaging/ovpn.conf $(CONFDIR); }
+	install -D -m 644 packaging/ovpn.sysusers $(USERDIR)/ovpn.conf
+	@test -n "$(DESTDIR)" || packaging/user $(USERDIR)/ovpn.conf $(CONFDIR)/ovpn.conf
 	@test -n "$(DESTDIR)" || { ! test -d /run/systemd/system || systemctl daemon-reload; }
 	@test -n "$(DESTDIR)" || echo "installed; start it with: sudo systemctl enable --now ovpn"
 uninstall:
-	rm -f $(BINDIR)/ovpn $(MANDIR)/ovpn.1 $(BASHDIR)/ovpn $(UNITDIR)/ovpn.service
+	rm -f $(BINDIR)/ovpn $(MANDIR)/ovpn.1 $(BASHDIR)/ovpn $(UNITDIR)/ovpn.service $(USERDIR)/ovpn.conf
 
 help:
 	@sed -n '1,/^BUILD/s/^# \{0,1\}//p' Makefile

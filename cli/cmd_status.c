@@ -139,6 +139,21 @@ static void print_nat(const json_t *s)
         printf("\nNAT       %s mapping, %s filtering, %s ports\n", mapping, filtering, ports);
 }
 
+/* What an intruder would find. */
+static void print_sandbox(const json_t *s)
+{
+    const json_t *box = json_object_get(s, "sandbox");
+    const char *state = ov_json_text(box, "state", "off");
+    char *missing = ov_json_join(json_object_get(box, "missing"), NULL, "; ");
+
+    if (strcmp(state, "off") == 0)
+        printf("sandbox   off\n");
+    else
+        printf("sandbox   %s, as user %s%s%s\n", state, ov_json_text(box, "user", "?"),
+               *missing ? ": " : "", missing);
+    free(missing);
+}
+
 static void print_traffic(const json_t *s)
 {
     const json_t *t = json_object_get(s, "traffic");
@@ -148,6 +163,7 @@ static void print_traffic(const json_t *s)
     printf("peers     %.0f, %.0f with a session\n", ov_json_number(s, "peers", 0),
            ov_json_number(s, "sessions", 0));
     printf("offload   %s\n", ov_json_text(s, "offload", "none"));
+    print_sandbox(s);
     printf("received  %s in %.0f datagrams\n",
            ov_text_bytes(ov_json_number(t, "rx_bytes", 0), unit),
            ov_json_number(t, "rx_datagrams", 0));

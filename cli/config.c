@@ -144,6 +144,11 @@ static bool set_priority(struct ov_settings *s, const char *v)
     return true;
 }
 
+static bool set_sandbox(struct ov_settings *s, const char *v)
+{
+    return parse_bool(v, &s->sandbox);
+}
+
 static bool set_proxy(struct ov_settings *s, const char *v)
 {
     s->proxy_set = true;
@@ -251,6 +256,7 @@ static const struct key {
     {"node", "portmap", set_portmap, false, "yes or no"},
     {"node", "lan_discovery", set_lan_discovery, false, "yes or no"},
     {"node", "priority", set_priority, false, "realtime or normal"},
+    {"node", "sandbox", set_sandbox, false, "yes or no"},
     {"node", "relay", set_relay, false, "yes or no"},
     {"node", "relay_rate_mbit", set_member_rate, false, "megabits a second, 1 to 1000000"},
     {"node", "proxy", set_proxy, false, "none, or http://[USER:PASSWORD@]HOST:PORT"},
@@ -419,6 +425,11 @@ int ov_config_read(const char *path, struct ov_settings *s, char why[OV_WHY_MAX]
     if (text == NULL)
         return OV_ENOMEM;
     int err = ov_file_read(path, text, CONFIG_MAX, &len, why);
+    if (err == OV_EPERM)
+        snprintf(why, OV_WHY_MAX,
+                 "may not read %.80s: run it as root (sudo), or let the daemon's user in with "
+                 "chgrp " OV_USER " and chmod g+r",
+                 path);
     if (err == OV_OK && strlen(text) != len) {
         snprintf(why, OV_WHY_MAX, "%.160s has zero bytes in it: it is no text file", path);
         err = OV_EINVAL;
@@ -436,6 +447,7 @@ void ov_config_defaults(struct ov_settings *s)
                               .lan_discovery = true,
                               .aes = true,
                               .priority = true,
+                              .sandbox = true,
                               .root_port = OV_DEFAULT_PORT,
                               .log_level = OV_LOG_INFO};
     snprintf(s->interface, sizeof(s->interface), "ovpn%%d");

@@ -30,6 +30,7 @@ struct ov_settings {
     bool portmap;       /* ask the router for a port mapping */
     bool lan_discovery; /* find members on the LAN by multicast */
     bool priority;      /* run ahead of ordinary programs */
+    bool sandbox;       /* give up all that is not needed */
     bool relay;         /* relay for members of our networks */
     uint32_t member_rate_mbit; /* then for each of them; 0: the engine's default */
     bool aes;           /* offer AES-256-GCM, where the processor has AES instructions */

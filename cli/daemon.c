@@ -12,6 +12,7 @@
 #include "notify.h"
 #include "owner.h"
 #include "persist.h"
+#include "sandbox.h"
 #include "sockets.h"
 #include "state.h"
 #include "transport/udp.h"
@@ -19,7 +20,6 @@
 #include "uplink.h"
 #include "version.h"
 
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
@@ -364,8 +364,11 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
         err = ov_networks_open(d, &d->networks);
     if (err == OV_OK)
         err = ov_hosts_open(d, &d->hosts);
-    if (err == OV_OK)
+    if (err == OV_OK) {
+        ov_sandbox_raise(d->sandbox);
         err = ov_links_open(d, id, &d->links);
+        ov_sandbox_bound(d->sandbox);
+    }
     if (err == OV_OK && d->settings->controller)
         err = ov_owner_open(d, id, &d->owner, why);
     if (err != OV_OK)
@@ -390,8 +393,11 @@ static int start(struct ov_daemon *d, char why[OV_WHY_MAX])
     struct ov_identity_secret id = {0};
     struct sigaction hup;
     int err = get_identity(d, &id, why);
-    if (err == OV_OK)
+    if (err == OV_OK) {
+        ov_sandbox_raise(d->sandbox);
         err = ov_sockets_open(d, why);
+        ov_sandbox_lower(d->sandbox);
+    }
     if (err == OV_OK)
         err = open_engine(d, &id, why);
     if (err == OV_OK)
@@ -466,7 +472,7 @@ static void init_loop(struct ov_daemon *d)
 {
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->timer);
-    ov_priority_open(&d->priority, &d->loop, d->settings->priority, &d->log);
+    ov_priority_open(&d->priority, &d->loop, d->settings->priority, d->sandbox, &d->log);
     uv_prepare_init(&d->loop, &d->prepare);
     uv_signal_init(&d->loop, &d->sigint);
     uv_signal_init(&d->loop, &d->sigterm);
@@ -474,7 +480,8 @@ static void init_loop(struct ov_daemon *d)
     d->timer.data = d->prepare.data = d->sigint.data = d->sigterm.data = d->sighup.data = d;
 }
 
-int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
+int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *sandbox,
+                  char why[OV_WHY_MAX])
 {
     static const struct rlimit NO_CORE = {0, 0};
     struct ov_daemon *d = calloc(1, sizeof(*d));
@@ -482,6 +489,7 @@ int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
     if (d == NULL)
         return OV_ENOMEM;
     d->settings = settings;
+    d->sandbox = sandbox;
     d->log = ov_logger(settings->log_level);
     d->slept = UINT64_MAX / 2; /* nothing to compare with yet */
     d->started = ov_daemon_now(d);
@@ -498,7 +506,7 @@ int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX])
     init_loop(d);
     err = start(d, why);
     if (err == OV_OK) {
-        malloc_trim(0); /* starting needs more memory than running */
+        ov_sandbox_trim(sandbox);
         say_hello(d);
         ov_notify("READY=1");
         uv_run(&d->loop, UV_RUN_DEFAULT);

@@ -19,6 +19,7 @@
 
 #define OV_DAEMON_SOCKETS 2 /* IPv4 and IPv6 */
 
+struct ov_sandbox;
 struct ov_udp;
 struct ov_daemon_socket {
     struct ov_daemon *d;
@@ -29,6 +30,7 @@ struct ov_daemon_socket {
 
 struct ov_daemon {
     const struct ov_settings *settings;
+    const struct ov_sandbox *sandbox; /* NULL: none was entered */
     struct ov_log log;
     uv_loop_t loop;
     struct ov_node *node;
@@ -75,7 +77,10 @@ void ov_daemon_drain(struct ov_daemon *d);
 /* This host's own addresses with the sockets' ports, the public ones first; how many. */
 size_t ov_daemon_endpoints(struct ov_daemon *d, struct ov_endpoint *out, size_t cap);
 
-/* Run until SIGINT or SIGTERM. OV_OK, or an error that `why` tells. */
-OV_CHECK int ov_daemon_run(const struct ov_settings *settings, char why[OV_WHY_MAX]);
+/* Run until SIGINT or SIGTERM, in the sandbox that was entered. OV_OK, or an error that `why`
+ * tells.
+ */
+OV_CHECK int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *sandbox,
+                           char why[OV_WHY_MAX]);
 
 #endif

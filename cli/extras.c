@@ -1,5 +1,6 @@
 #include "extras.h"
 
+#include "sandbox.h"
 #include "sockets.h"
 #include "transport/udp.h"
 
@@ -57,10 +58,12 @@ void ov_extras_asked(struct ov_daemon *d, const struct ov_out_event *e)
     if (d->extras == NULL)
         d->extras = calloc(1, sizeof(*d->extras));
     if (d->extras == NULL || d->extras->nanswers == ANSWERS_MAX)
-        return; /* the engine does not wait for ever */
+        return;                   /* the engine does not wait for ever */
+    ov_sandbox_raise(d->sandbox); /* for their buffers */
     if (d->settings->bind.family != 6)
         for (unsigned i = 0; i < e->count; i++)
             open_one(d, (uint16_t)(e->socket + i));
+    ov_sandbox_lower(d->sandbox);
     d->extras->answers[d->extras->nanswers++] = (struct answer){e->id, e->socket, e->count};
 }
 

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +104,16 @@ static int sync_parent(const char *path, char why[OV_WHY_MAX])
     return err;
 }
 
+int ov_file_follow_owner(int fd, const char *path)
+{
+    char dir[OV_PATH_MAX];
+    struct stat st;
+    snprintf(dir, sizeof(dir), "%s", path);
+    if (geteuid() != 0 || stat(dirname(dir), &st) != 0 || st.st_uid == 0)
+        return OV_OK;
+    return fchown(fd, st.st_uid, st.st_gid) == 0 ? OV_OK : OV_EPERM;
+}
+
 /* The common way of write and create; a temporary file is never left behind but by a crash. */
 static int put(const char *path, const void *data, size_t len, bool replace, char why[OV_WHY_MAX])
 {
@@ -111,7 +123,7 @@ static int put(const char *path, const void *data, size_t len, bool replace, cha
     if (fd < 0)
         return fail(why, "write", path, errno);
     int err = OV_OK;
-    if (!write_all(fd, data, len) || fsync(fd) != 0)
+    if (ov_file_follow_owner(fd, path) != OV_OK || !write_all(fd, data, len) || fsync(fd) != 0)
         err = fail(why, "write", path, errno);
     if (close(fd) != 0 && err == OV_OK)
         err = fail(why, "write", path, errno);
@@ -139,11 +151,18 @@ int ov_file_remove(const char *path, char why[OV_WHY_MAX])
     return sync_parent(path, why);
 }
 
+/* The daemon's directory, seen by root. */
+static bool is_the_daemons(uid_t uid)
+{
+    const struct passwd *pw = geteuid() == 0 ? getpwnam(OV_USER) : NULL;
+    return pw != NULL && pw->pw_uid == uid;
+}
+
 /* Who else may write to a directory of secrets can plant a key of his own, or links to others'
  * files. */
 static int keep_others_out(const char *path, const struct stat *st, char why[OV_WHY_MAX])
 {
-    if (st->st_uid != geteuid() && st->st_uid != 0) {
+    if (st->st_uid != geteuid() && st->st_uid != 0 && !is_the_daemons(st->st_uid)) {
         snprintf(why, OV_WHY_MAX,
                  "%.120s belongs to another user, who could change what is in it: take another "
                  "directory, or chown this one",
@@ -162,6 +181,17 @@ static int keep_others_out(const char *path, const struct stat *st, char why[OV_
     return OV_OK;
 }
 
+/* A new one of root's in the daemon's is the daemon's. */
+static int give_dir(const char *path, char why[OV_WHY_MAX])
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int err = fd < 0 ? OV_EPERM : ov_file_follow_owner(fd, path);
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    return err == OV_OK ? OV_OK : fail(why, "make", path, code);
+}
+
 int ov_dir_make(const char *path, char why[OV_WHY_MAX])
 {
     char p[OV_PATH_MAX];
@@ -178,7 +208,7 @@ int ov_dir_make(const char *path, char why[OV_WHY_MAX])
         *s = '/';
     }
     if (mkdir(p, 0700) == 0)
-        return OV_OK;
+        return give_dir(p, why);
     struct stat st;
     if (errno != EEXIST || stat(p, &st) != 0)
         return fail(why, "make", p, errno);

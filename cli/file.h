@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define OV_USER     "ovpn" /* the daemon's, where there is one */
 #define OV_PATH_MAX 1024
 #define OV_WHY_MAX  256
 
@@ -21,15 +22,20 @@ OV_CHECK int ov_path_join(char out[OV_PATH_MAX], const char *dir, const char *na
  * OV_EFULL (longer than cap - 1), OV_EIO. */
 OV_CHECK int ov_file_read(const char *path, void *buf, size_t cap, size_t *len,
                           char why[OV_WHY_MAX]);
-/* Write or replace, mode 0600. OV_EPERM, OV_EIO. */
+/* Write or replace, mode 0600; what root writes belongs to the directory's owner. OV_EPERM,
+ * OV_EIO. */
 OV_CHECK int ov_file_write(const char *path, const void *data, size_t len, char why[OV_WHY_MAX]);
 /* The same, but OV_EEXIST when there is such a file: it is left alone. */
 OV_CHECK int ov_file_create(const char *path, const void *data, size_t len, char why[OV_WHY_MAX]);
+/* What root makes in the daemon's directory is the daemon's, or it could not read it: give a new
+ * file the owner of the directory it is in. Without root's rights, nothing. OV_EPERM. */
+OV_CHECK int ov_file_follow_owner(int fd, const char *path);
 /* Removing what is not there is OV_OK. */
 OV_CHECK int ov_file_remove(const char *path, char why[OV_WHY_MAX]);
 
-/* Make a directory, its missing parents too, mode 0700. One that exists must be a directory of ours
- * or root's that not everybody may write to; its group's right to is taken away. */
+/* Make a directory, its missing parents too, mode 0700. One that exists must be a directory of
+ * ours, of root's, or to root the daemon's, that not everybody may write to; its group's right to
+ * is taken away. */
 OV_CHECK int ov_dir_make(const char *path, char why[OV_WHY_MAX]);
 
 #endif

@@ -151,7 +151,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
         ov_identity_format(id, identity), "uptime_s",
         (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
@@ -162,7 +162,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
         status_drops(d, &s), "conflicts", status_conflicts(d), "port_mapping",
         ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d), "tcp",
-        ov_json_of_served(d));
+        ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d));
 }
 
 /* ---- NETWORK ---- */

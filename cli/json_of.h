@@ -27,6 +27,9 @@ json_t *ov_json_of_caps(uint8_t caps); /* ["root", "controller"] */
 json_t *ov_json_of_link(struct ov_daemon *d, const struct ov_endpoint *ep);
 json_t *ov_json_of_served(struct ov_daemon *d);
 
+/* What the daemon has given up. */
+json_t *ov_json_of_sandbox(const struct ov_daemon *d);
+
 json_t *ov_json_of_status(struct ov_daemon *d);
 json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *info);
 json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info);

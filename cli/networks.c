@@ -4,6 +4,7 @@
 #include "core/node.h"
 #include "daemon.h"
 #include "inward.h"
+#include "sandbox.h"
 #include "sockets.h"
 #include "transport/watch.h"
 #include "tun/link.h"
@@ -324,11 +325,13 @@ bool ov_networks_run(struct ov_networks *n)
     uint32_t now = n->dirty;
     if (now == 0)
         return false;
+    ov_sandbox_raise(n->d->sandbox); /* devices come, change and go */
     for (size_t i = 0; i < OV_NETWORKS_MAX; i++) {
         if (now >> i & 1)
             update(&n->v[i]);
         needed |= n->v[i].table != NULL && (n->v[i].tap != NULL || n->v[i].retry != 0);
     }
+    ov_sandbox_lower(n->d->sandbox);
     if (needed != n->ticking) {
         n->ticking = needed;
         if (needed)

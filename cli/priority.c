@@ -1,5 +1,7 @@
 #include "priority.h"
 
+#include "sandbox.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -25,10 +27,13 @@ static void on_too_long(int signum)
 /* 0 or an errno. Threads that are made later inherit it, and have to: libuv's loop spins with
  * sched_yield() while a thread of its pool is about to wake it, and for a thread of lower priority
  * on the same processor it would wait for ever. */
-static int take(void)
+static int take(const struct ov_sandbox *sandbox)
 {
     static const struct sched_param lowest = {.sched_priority = 1};
-    return sched_setscheduler(getpid(), SCHED_RR, &lowest) == 0 ? 0 : errno;
+    ov_sandbox_raise(sandbox);
+    int err = sched_setscheduler(getpid(), SCHED_RR, &lowest) == 0 ? 0 : errno;
+    ov_sandbox_lower(sandbox);
+    return err;
 }
 
 /* Without this limit there is no priority. False: it cannot be had. */
@@ -45,9 +50,11 @@ static bool limit_burst(void)
     return sigaction(SIGXCPU, &act, NULL) == 0 && setrlimit(RLIMIT_RTTIME, &r) == 0;
 }
 
-void ov_priority_open(struct ov_priority *p, uv_loop_t *loop, bool wanted, const struct ov_log *log)
+void ov_priority_open(struct ov_priority *p, uv_loop_t *loop, bool wanted,
+                      const struct ov_sandbox *sandbox, const struct ov_log *log)
 {
     p->log = log;
+    p->sandbox = sandbox;
     p->held = false;
     uv_timer_init(loop, &p->again);
     p->again.data = p;
@@ -55,7 +62,7 @@ void ov_priority_open(struct ov_priority *p, uv_loop_t *loop, bool wanted, const
     lost = 0;
     if (!wanted)
         return;
-    int err = limit_burst() ? take() : EPERM;
+    int err = limit_burst() ? take(sandbox) : EPERM;
     p->held = err == 0;
     if (err != 0)
         ov_log(log, OV_LOG_INFO,
@@ -66,7 +73,7 @@ void ov_priority_open(struct ov_priority *p, uv_loop_t *loop, bool wanted, const
 static void on_again(uv_timer_t *t)
 {
     struct ov_priority *p = t->data;
-    int err = take();
+    int err = take(p->sandbox);
     p->held = err == 0;
     if (err != 0)
         ov_log(p->log, OV_LOG_WARN, "realtime priority is not given back: %s", strerror(err));

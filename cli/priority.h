@@ -17,15 +17,18 @@
 #define OV_PRIORITY_BURST (500 * OV_MS)
 #define OV_PRIORITY_PAUSE (5 * OV_SEC)
 
+struct ov_sandbox;
+
 struct ov_priority {
     uv_timer_t again; /* runs only while the priority is lost */
     const struct ov_log *log;
+    const struct ov_sandbox *sandbox;
     bool held;
 };
 
 /* Where it is not allowed, or not wanted, all stays as it is. */
 void ov_priority_open(struct ov_priority *p, uv_loop_t *loop, bool wanted,
-                      const struct ov_log *log);
+                      const struct ov_sandbox *sandbox, const struct ov_log *log);
 /* Once in each turn of the loop: has it been lost? Cheap. */
 void ov_priority_check(struct ov_priority *p);
 bool ov_priority_held(const struct ov_priority *p);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "options.h"
+#include "sandbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,13 @@ static int gather(const struct switches *sw, const char *state_dir, struct ov_se
     return OV_OK;
 }
 
+static int run(const struct ov_settings *s, char why[OV_WHY_MAX])
+{
+    struct ov_sandbox sandbox;
+    int err = ov_sandbox_enter(s, &sandbox, why);
+    return err == OV_OK ? ov_daemon_run(s, &sandbox, why) : err;
+}
+
 int ov_cmd_service(int argc, char **argv)
 {
     struct switches sw = {0};
@@ -80,7 +88,7 @@ int ov_cmd_service(int argc, char **argv)
     if (err == OV_OK && sw.check)
         printf("the settings are good\n");
     else if (err == OV_OK)
-        err = ov_daemon_run(s, why);
+        err = run(s, why);
     if (err != OV_OK)
         fprintf(stderr, "ovpn service: %s\n", why);
     free(s);

@@ -67,6 +67,7 @@ static int take_lock(struct ov_state *s, char why[OV_WHY_MAX])
                  errno == EACCES || errno == EPERM ? "; run it as root (sudo)" : "");
         return errno == EACCES || errno == EPERM ? OV_EPERM : OV_EIO;
     }
+    (void)!ov_file_follow_owner(s->lock, path);
     if (flock(s->lock, LOCK_EX | LOCK_NB) == 0)
         return OV_OK;
     if (errno == EWOULDBLOCK) {

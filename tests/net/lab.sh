@@ -47,9 +47,21 @@ lab_begin() {
     mount -t tmpfs lab /run && mkdir -p /run/netns "$LAB" || exit 1
     rm -rf "$LOG" && mkdir -p "$LOG"
     ip link set lo up
+    many_users && lab_user
     trap lab_end EXIT
     trap 'exit 143' TERM
     trap 'exit 130' INT
+}
+
+# As on an installed system: there is a user for the daemon, and everybody may open /dev/net/tun.
+lab_user() {
+    cp /etc/passwd /etc/group "$LAB/" && mkdir "$LAB/dev" &&
+        sed -i '/^ovpn:/d' "$LAB/passwd" "$LAB/group" &&
+        echo "ovpn:x:64793:64793::/nonexistent:/usr/sbin/nologin" >>"$LAB/passwd" &&
+        echo "ovpn:x:64793:" >>"$LAB/group" &&
+        mount --bind "$LAB/passwd" /etc/passwd && mount --bind "$LAB/group" /etc/group &&
+        mount -t tmpfs -o mode=755 lab "$LAB/dev" && mknod -m 666 "$LAB/dev/tun" c 10 200 &&
+        mount --move "$LAB/dev" /dev/net && rmdir "$LAB/dev" || exit 1
 }
 
 # Every daemon still running must end well, within its time; then the results are complete.

@@ -34,7 +34,7 @@ static void run_daemon(void)
     s.log_level = OV_LOG_ERROR;
     s.npublic = 1;
     s.public[0] = (struct ov_host){"self.invalid", OV_DEFAULT_PORT};
-    int err = ov_daemon_run(&s, why);
+    int err = ov_daemon_run(&s, NULL, why);
     if (err != OV_OK)
         fprintf(stderr, "daemon: %s\n", why);
     exit(err == OV_OK ? 0 : 1);
@@ -566,14 +566,14 @@ static void failed_starts(void **state)
     ov_config_defaults(&s);
     s.log_level = OV_LOG_ERROR;
     snprintf(s.state_dir, sizeof(s.state_dir), "%s/state", dir);
-    assert_int_equal(ov_daemon_run(&s, why), OV_EEXIST);
+    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EEXIST);
     assert_non_null(strstr(why, "another ovpn daemon"));
 
     snprintf(other, sizeof(other), "%s/other", dir);
     snprintf(s.state_dir, sizeof(s.state_dir), "%s", other);
     assert_int_equal(mkdir(other, 0700), 0);
     tempdir_write(other, "identity.secret", "rubbish", 7);
-    assert_int_equal(ov_daemon_run(&s, why), OV_EINVAL);
+    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EINVAL);
     assert_non_null(strstr(why, "is broken"));
     assert_int_equal(unlink(strcat(other, "/identity.secret")), 0);
 
@@ -581,14 +581,14 @@ static void failed_starts(void **state)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
     s.root = true;
-    assert_int_equal(ov_daemon_run(&s, why), OV_EEXIST);
+    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EEXIST);
     assert_non_null(strstr(why, "UDP port 4793 is in use"));
     close(fd);
 
     s.root = false;
     s.controller = true;
     snprintf(s.database, sizeof(s.database), "%s/no/such/dir/db", dir);
-    assert_true(ov_daemon_run(&s, why) != OV_OK);
+    assert_true(ov_daemon_run(&s, NULL, why) != OV_OK);
     assert_non_null(strstr(why, "no/such/dir/db"));
 }
 

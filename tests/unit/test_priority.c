@@ -13,7 +13,7 @@ static void not_wanted(void **state)
     uv_loop_t loop;
     (void)state;
     uv_loop_init(&loop);
-    ov_priority_open(&p, &loop, false, &silent);
+    ov_priority_open(&p, &loop, false, NULL, &silent);
     assert_false(ov_priority_held(&p));
     assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
     ov_priority_close(&p);
@@ -35,7 +35,7 @@ static void lost_and_given_back(void **state)
     int policy = -1;
     (void)state;
     uv_loop_init(&loop);
-    ov_priority_open(&p, &loop, true, &silent);
+    ov_priority_open(&p, &loop, true, NULL, &silent);
     if (!ov_priority_held(&p)) {
         ov_priority_close(&p);
         uv_run(&loop, UV_RUN_DEFAULT);
