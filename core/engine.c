@@ -5,12 +5,14 @@
 #define HANDSHAKES_FREE   100 /* a second without anybody having to show a cookie */
 #define HANDSHAKES_SOURCE 20  /* a second from one source that showed its cookie */
 #define WHO_SOURCE        5   /* first contacts a second from one source */
+#define COOKIE_SOURCE     50  /* cookies a second to one source */
 #define SOURCES_MAX       4096
 #define POW_CHECKS        50  /* identities never seen before, a second */
 #define POW_FREE          10  /* of these without anybody having to show a cookie */
 #define POW_SOURCE        5   /* of these from one source that showed its cookie */
 #define UNPROVEN_RATE     500 /* datagrams a second to endpoints that have not answered yet */
 #define UNPROVEN_BURST    1300
+#define ANSWERS           50000 /* cookies and IAMs a second: more would cost those we know theirs */
 #define STAMP_AHEAD       3600000000ull /* microseconds: one persisted stamp covers an hour */
 
 /* A per-purpose seed for the hash tables. */
@@ -54,6 +56,7 @@ int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uin
     e->changed = now;
     ov_cookie_checker_init(&e->cookies, &id->pub.dh);
     ov_bucket_init(&e->handshake_load, HANDSHAKES_FREE, HANDSHAKES_FREE * 2, now);
+    ov_bucket_init(&e->answers, ANSWERS, ANSWERS / 10, now);
     ov_bucket_init(&e->pow_checks, POW_CHECKS, POW_CHECKS * 4, now);
     ov_bucket_init(&e->pow_free, POW_FREE, POW_FREE * 2, now);
     ov_bucket_init(&e->unproven, UNPROVEN_RATE, UNPROVEN_BURST, now);
@@ -63,8 +66,10 @@ int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uin
     e->handshake_sources =
         ov_ratelimit_new(SOURCES_MAX, HANDSHAKES_SOURCE, HANDSHAKES_SOURCE, seed);
     random_seed(random, seed);
+    e->cookie_sources = ov_ratelimit_new(SOURCES_MAX, COOKIE_SOURCE, COOKIE_SOURCE * 2, seed);
+    random_seed(random, seed);
     e->who_sources = ov_ratelimit_new(SOURCES_MAX, WHO_SOURCE, WHO_SOURCE * 2, seed);
-    if (!e->handshake_sources || !e->stranger_sources || !e->who_sources ||
+    if (!e->handshake_sources || !e->stranger_sources || !e->cookie_sources || !e->who_sources ||
         ov_outq_init(&e->out, out_bytes) != OV_OK) {
         ov_engine_free(e);
         return OV_ENOMEM;
@@ -80,6 +85,7 @@ void ov_engine_free(struct ov_engine *e)
     ov_timers_free(&e->timers);
     ov_ratelimit_free(e->handshake_sources);
     ov_ratelimit_free(e->stranger_sources);
+    ov_ratelimit_free(e->cookie_sources);
     ov_ratelimit_free(e->who_sources);
     ov_outq_free(&e->out);
     ov_wipe(e, sizeof *e);

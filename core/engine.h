@@ -76,7 +76,8 @@ struct ov_engine {
 
     struct ov_cookie_checker cookies;
     struct ov_bucket handshake_load; /* empty: under load, cookies wanted */
-    struct ov_ratelimit *handshake_sources, *who_sources;
+    struct ov_bucket answers;        /* to those who may not be where they say */
+    struct ov_ratelimit *handshake_sources, *cookie_sources, *who_sources;
     struct ov_bucket pow_checks, pow_free; /* pow_free empty: strangers need a cookie */
     struct ov_ratelimit *stranger_sources;
     struct ov_bucket unproven; /* probes and openers to endpoints that have not answered yet */

@@ -65,12 +65,26 @@ static struct ov_ip source_ip(const struct arrival *a)
     return ip;
 }
 
+/* May this source, which may be forged, have an answer? Whoever floods from one address gets few.
+ * With forged ones nobody can be told apart, and a bound for all keeps time for those we know; an
+ * honest one then has to try more than once. What a relay passes on it has limited itself. */
+static bool may_answer(struct arrival *a, struct ov_ratelimit *shares)
+{
+    struct ov_engine *e = a->e;
+    if (a->via.relay)
+        return true;
+    return ov_ratelimit_allow(shares, &a->via.ep.ip, e->now) &&
+           ov_bucket_take(&e->answers, 1, e->now);
+}
+
 static void answer_cookie(struct arrival *a)
 {
     struct ov_engine *e = a->e;
     uint8_t src[32], out[OV_COOKIE_LEN] = {OV_WIRE_COOKIE};
     size_t slen = source_bytes(a, src);
     ov_drop(e, OV_DROP_HANDSHAKE_LIMIT);
+    if (!may_answer(a, e->cookie_sources))
+        return;
     memcpy(out + 4, a->d + 4, 4);
     ov_cookie_reply(&e->cookies, &e->random, a->d, a->len, src, slen, e->now, out + 8);
     reply(a, a->relayed_from, out, sizeof out);
@@ -600,7 +614,7 @@ static void on_who(struct arrival *a)
         ov_drop(a->e, OV_DROP_MALFORMED);
         return;
     }
-    if (!ov_ratelimit_allow(a->e->who_sources, &a->via.ep.ip, a->e->now)) {
+    if (!may_answer(a, a->e->who_sources)) {
         ov_drop(a->e, OV_DROP_LIMIT);
         return;
     }

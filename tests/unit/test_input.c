@@ -374,6 +374,42 @@ static void test_flood(void **state)
     wu_free(w);
 }
 
+/* A flood from everywhere does not take all our time, one from a single place takes none of
+ * others'. */
+static void test_flood_is_answered_so_far(void **state)
+{
+    struct wu *w = wu_new(12);
+    struct wu_node *n = wu_node(w, OV_CAP_ROOT), *a = wu_node(w, 0);
+    uint8_t msg[OV_INITIATION_LEN], who[OV_WHO_LEN];
+    struct ov_endpoint from = {{4, {198, 18, 0, 1}}, 1000, 0};
+    uint64_t before;
+
+    (void)state;
+    w->hook = lose;
+    make_initiation(w, a, n, msg);
+    ov_who_encode(1, who);
+    for (unsigned i = 0; i < 1000; i++)
+        wu_inject(n, &from, msg, sizeof msg);
+    assert_in_range(n->e->stats.tx_datagrams, 1,
+                    101); /* a response, and a source's share of cookies */
+    before = n->e->stats.tx_datagrams;
+    for (unsigned i = 0; i < 20000; i++) {
+        from.ip.b[2] = (uint8_t)(i >> 8);
+        from.ip.b[3] = (uint8_t)i;
+        wu_inject(n, &from, i % 2 ? msg : who, i % 2 ? sizeof msg : sizeof who);
+        wu_log_clear(w);
+    }
+    assert_in_range(n->e->stats.tx_datagrams - before, 4800, 5000);
+    /* A moment later there is room again. */
+    w->now += OV_SEC / 10;
+    before = n->e->stats.tx_datagrams;
+    for (unsigned i = 0; i < 40; i++)
+        wu_inject(n, &a->ep, msg, sizeof msg);
+    assert_in_range(n->e->stats.tx_datagrams - before, 25, 40); /* the others are replays */
+    assert_true(ov_ratelimit_sources(n->e->cookie_sources) <= 4096);
+    wu_free(w);
+}
+
 /* A source that shows its cookie may still not come without end. */
 static void test_flood_with_cookie(void **state)
 {
@@ -587,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_flipped_data),
         cmocka_unit_test(test_flipped_relay),
         cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_flood_is_answered_so_far),
         cmocka_unit_test(test_flood_with_cookie),
         cmocka_unit_test(test_many_identities),
         cmocka_unit_test(test_no_proof_of_work),
