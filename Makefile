@@ -117,6 +117,9 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(UNITLIB) $(CLILIB) $(ARCHIVES) | $(BUILD
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) -o $@ $< $(UNITLIB) $(CLILIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka
 $(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
+# An allocator that refuses, inside the engine.
+$(BUILD)/tests/unit/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
+    -Wl,--wrap=ov_node_datagrams,--wrap=ov_node_frames,--wrap=ov_node_tick
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) $(COUNTED) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka

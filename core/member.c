@@ -93,15 +93,16 @@ void ov_member_forgotten(struct ov_overlay *o, const struct ov_peer *p)
     }
 }
 
-/* An address belongs to the member with the newest certificate that names it. */
-static void index_ips(struct ov_network *net, struct ov_member *m)
+/* An address belongs to the member with the newest certificate that names it. False: no room. */
+static bool index_ips(struct ov_network *net, struct ov_member *m)
 {
     for (int i = 0; i < m->cert.naddrs; i++) {
         struct ov_member *other = ov_member_by_ip(net, &m->cert.addrs[i].ip);
         if (!other || other->cert.timestamp <= m->cert.timestamp)
             if (ov_map_put(&net->ips, ov_key_ip(&m->cert.addrs[i].ip), m) != OV_OK)
-                ov_drop(net->o->e, OV_DROP_TABLE_FULL);
+                return false;
     }
+    return true;
 }
 
 static void unindex(struct ov_network *net, struct ov_member *m)
@@ -219,7 +220,12 @@ int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
     else if (!(m = new_member(net, c.member.addr)))
         return OV_EFULL;
     m->cert = c;
-    index_ips(net, m);
+    /* One who cannot be found by his addresses would never be reached: better he is asked again. */
+    if (!index_ips(net, m)) {
+        ov_drop(net->o->e, OV_DROP_TABLE_FULL);
+        ov_member_remove(net, c.member.addr);
+        return OV_EFULL;
+    }
 known:
     m->heard = net->o->e->now;
     if (out)
