@@ -144,7 +144,6 @@ void ov_daemon_drain(struct ov_daemon *d)
                             o.datagrams.data, o.datagrams.len, o.datagrams.segment);
             break;
         case OV_OUT_FRAME:
-            ov_pace_count(&d->pace, 1);
             ov_networks_frame(d->networks, &o.frame);
             break;
         case OV_OUT_EVENT:

@@ -356,7 +356,7 @@ void ov_networks_flush(struct ov_networks *n)
     for (; n->written != 0; n->written &= n->written - 1) {
         struct net *net = &n->v[__builtin_ctz(n->written)];
         if (net->table != NULL && net->tap != NULL)
-            ov_tap_flush(net->tap);
+            ov_pace_count(&n->d->pace, ov_tap_flush(net->tap));
     }
 }
 

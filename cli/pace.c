@@ -1,15 +1,23 @@
 #include "pace.h"
 
+/* Judge by the window that ended. One that took long was mostly sleep. */
+static ov_time rest_after(unsigned packets, ov_time window)
+{
+    if (packets < OV_PACE_MANY || window >= 4 * OV_PACE_WINDOW)
+        return 0;
+    return packets < OV_PACE_FLOOD ? OV_PACE_REST : OV_PACE_LONG_REST;
+}
+
 ov_time ov_pace_rest(struct ov_pace *p, bool idle, ov_time now)
 {
     if (now - p->window >= OV_PACE_WINDOW) {
-        p->many = p->packets >= OV_PACE_MANY && now - p->window < 4 * OV_PACE_WINDOW;
+        p->rest = rest_after(p->packets, now - p->window);
         p->packets = 0;
         p->window = now;
     }
     if (idle) {
         p->rested = now;
-        return p->many ? OV_PACE_REST : 0;
+        return p->rest;
     }
     if (now - p->rested < OV_PACE_STRETCH)
         return 0;

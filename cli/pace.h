@@ -4,6 +4,10 @@
  * system call more for each. While there are many, the loop therefore rests OV_PACE_REST when all
  * was done, before it waits for more: packets gather and move in batches, as network cards moderate
  * their interrupts. While there are few it never does, so a game alone on the line pays nothing.
+ * A fast download is many superframes, and a ping beside it shall be quick, so the rest is short.
+ * Only where there are more, as with small datagrams by the hundred thousand, what each costs is
+ * all that counts, and it is OV_PACE_LONG_REST. A packet here is what the device takes or gives at
+ * once.
  *
  * And when it has not slept once for OV_PACE_STRETCH, as there is always more to do, it rests
  * longer, so that other programs on a machine with one processor are not shut out. That something
@@ -14,18 +18,20 @@
 
 #include "core/types.h"
 
-#define OV_PACE_WINDOW  (500 * (ov_time)1000) /* in which packets are counted */
-#define OV_PACE_MANY    20                    /* of them in a window: 40,000 a second */
-#define OV_PACE_REST    (70 * (ov_time)1000)
-#define OV_PACE_STRETCH (25 * OV_MS)
-#define OV_PACE_BREATH  OV_MS
+#define OV_PACE_WINDOW    (500 * (ov_time)1000) /* in which packets are counted */
+#define OV_PACE_MANY      20                    /* of them in a window: 40,000 a second */
+#define OV_PACE_FLOOD     30                    /* 60,000 */
+#define OV_PACE_REST      (30 * (ov_time)1000)
+#define OV_PACE_LONG_REST (150 * (ov_time)1000)
+#define OV_PACE_STRETCH   (25 * OV_MS)
+#define OV_PACE_BREATH    OV_MS
 
 struct ov_pace {
     ov_time window;  /* began */
     ov_time rested;  /* last */
     uint64_t sleeps; /* of the loop's thread, when a breath was thought of last */
+    ov_time rest;    /* for as many packets as there are now; 0: few */
     unsigned packets;
-    bool many;
 };
 
 static inline void ov_pace_count(struct ov_pace *p, size_t packets)
@@ -36,7 +42,7 @@ static inline void ov_pace_count(struct ov_pace *p, size_t packets)
 /* Is it worth the while to find out whether anything is waiting? */
 static inline bool ov_pace_due(const struct ov_pace *p, ov_time now)
 {
-    return p->many || p->packets >= OV_PACE_MANY || now - p->rested >= OV_PACE_STRETCH;
+    return p->rest > 0 || p->packets >= OV_PACE_MANY || now - p->rested >= OV_PACE_STRETCH;
 }
 
 /* How long to rest at the end of a turn; 0: not at all. `idle`: nothing is waiting to be done. The

@@ -54,7 +54,8 @@ unsigned ov_tap_index(const struct ov_tap *t);
  * wait for more of its flow: `frame` must stay until ov_tap_flush, which therefore comes at the end
  * of each batch. */
 void ov_tap_write(struct ov_tap *t, const uint8_t *frame, size_t len, const struct ov_offload *o);
-void ov_tap_flush(struct ov_tap *t);
+/* How many system calls what was written since the last flush took. */
+size_t ov_tap_flush(struct ov_tap *t);
 uint64_t ov_tap_dropped(const struct ov_tap *t);
 /* Multicast groups the host listens to on this device (/proc/net/dev_mcast and the like); how many,
  * at most `cap`. */

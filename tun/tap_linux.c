@@ -53,6 +53,7 @@ struct ov_tap {
     ov_tap_cb cb;
     void *arg;
     uint64_t dropped;
+    size_t writes;     /* since the last flush */
     bool vnet;         /* frames have a struct virtio_net_hdr before them */
     unsigned offloads; /* enum ov_tap_offload */
     struct ov_tap_frame frames[OV_TAP_BATCH_MAX];
@@ -163,6 +164,7 @@ static void write_vector(struct ov_tap *t, const struct iovec *v, int n, size_t 
 {
     ssize_t r;
 
+    t->writes++;
     do {
         r = writev(t->fd, v, n);
     } while (r < 0 && errno == EINTR);
@@ -230,10 +232,13 @@ void ov_tap_write(struct ov_tap *t, const uint8_t *frame, size_t len, const stru
         write_vector(t, &v, 1, 1);
 }
 
-void ov_tap_flush(struct ov_tap *t)
+size_t ov_tap_flush(struct ov_tap *t)
 {
     if (t->vnet)
         ov_coalesce_flush(&t->coalesce);
+    size_t writes = t->writes;
+    t->writes = 0;
+    return writes;
 }
 
 /* ---- what the host listens to ---- */

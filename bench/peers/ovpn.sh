@@ -30,8 +30,12 @@ up() {
     launch a
 }
 
-settled() {
-    is_path a b direct && is_path b a direct
+settled() { # the path MTU is sought only while frames flow
+    pings a "$B" && is_path a b direct && is_path b a direct && whole a b && whole b a
+}
+
+whole() { # NODE OTHER: its largest frames go as one datagram each
+    [ "$(json "$1" '[.peers[] | select(.address == "'"${ADDRESS[$2]}"'")][0].mtu' peers)" -ge 1400 ]
 }
 
 pids() {

@@ -29,7 +29,9 @@ static void many_gather(void **state)
     struct ov_pace p = {0};
     ov_time now = OV_SEC;
     (void)state;
-    assert_int_equal(run(&p, &now, 2, 10000, OV_MS, true), OV_PACE_REST);
+    assert_int_equal(run(&p, &now, 1, 20000, OV_MS, true), OV_PACE_REST);
+    assert_int_equal(run(&p, &now, 2, 10000, OV_MS, true), OV_PACE_LONG_REST);
+    assert_int_equal(run(&p, &now, 1, 20000, OV_MS, true), OV_PACE_REST);
     /* and stop to when they stop: a burst long ago says nothing of now */
     now += OV_SEC;
     ov_pace_count(&p, 1);
