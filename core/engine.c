@@ -13,7 +13,11 @@
 #define UNPROVEN_RATE     500 /* datagrams a second to endpoints that have not answered yet */
 #define UNPROVEN_BURST    1300
 #define ANSWERS           50000 /* cookies and IAMs a second: more would cost those we know theirs */
-#define STAMP_AHEAD       3600000000ull /* microseconds: one persisted stamp covers an hour */
+
+/* What one persisted bound covers, in microseconds: five minutes of the wall clock, or of a clock
+ * that lies behind the stamps, a million of them. */
+#define STAMP_AHEAD 300000000ull
+#define STAMP_SPARE 1000000ull
 
 /* A per-purpose seed for the hash tables. */
 static void random_seed(const struct ov_random *r, uint8_t seed[16])
@@ -102,11 +106,13 @@ void ov_emit(struct ov_engine *e, const struct ov_out_event *ev)
         ov_drop(e, OV_DROP_OUTPUT_FULL);
 }
 
-void ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
+bool ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
                 size_t len)
 {
-    if (!ov_outq_persist(&e->out, kind, id, data, len))
-        ov_drop(e, OV_DROP_OUTPUT_FULL);
+    if (ov_outq_persist(&e->out, kind, id, data, len))
+        return true;
+    ov_drop(e, OV_DROP_OUTPUT_FULL);
+    return false;
 }
 
 ov_wall ov_engine_wall(const struct ov_engine *e)
@@ -114,18 +120,32 @@ ov_wall ov_engine_wall(const struct ov_engine *e)
     return e->wall_born + (e->now - e->born) / OV_MS;
 }
 
+static uint64_t stamp_clock(const struct ov_engine *e)
+{
+    return e->wall_born * 1000 + (e->now - e->born) / 1000;
+}
+
+/* Where the clock is behind the stamps they grow by one each, and so may the bound: many restarts
+ * in a row take it hardly further ahead than one. */
+void ov_engine_keep_stamp(struct ov_engine *e)
+{
+    uint64_t clock = stamp_clock(e) + STAMP_AHEAD, spare = e->stamp + STAMP_SPARE;
+    uint64_t bound = clock > spare ? clock : spare;
+    uint8_t buf[8];
+    if (e->stamp <= e->stamp_stored)
+        return;
+    ov_store64(buf, bound);
+    if (ov_persist(e, OV_PERSIST_STAMP, 0, buf, sizeof buf))
+        e->stamp_stored = bound;
+}
+
 /* Stamps follow the wall clock in microseconds, but never go back: a clock that does is overruled
  * by the persisted bound, which always lies ahead of any stamp in use. */
 uint64_t ov_engine_stamp(struct ov_engine *e)
 {
-    uint64_t wall = e->wall_born * 1000 + (e->now - e->born) / 1000;
-    e->stamp = wall > e->stamp ? wall : e->stamp + 1;
-    if (e->stamp >= e->stamp_stored) {
-        uint8_t buf[8];
-        e->stamp_stored = e->stamp + STAMP_AHEAD;
-        ov_store64(buf, e->stamp_stored);
-        ov_persist(e, OV_PERSIST_STAMP, 0, buf, sizeof buf);
-    }
+    uint64_t clock = stamp_clock(e);
+    e->stamp = clock > e->stamp ? clock : e->stamp + 1;
+    ov_engine_keep_stamp(e);
     return e->stamp;
 }
 
@@ -135,7 +155,7 @@ int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len)
         return OV_EINVAL;
     uint64_t v = ov_load64(data);
     if (v > e->stamp)
-        e->stamp = v;
+        e->stamp = e->stamp_stored = v;
     return OV_OK;
 }
 

@@ -117,10 +117,13 @@ void ov_engine_free(struct ov_engine *e); /* peers must be gone */
 
 void ov_drop(struct ov_engine *e, enum ov_drop why);
 void ov_emit(struct ov_engine *e, const struct ov_out_event *ev);
-void ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
+/* False: the outputs are full, it is not stored; what must be is tried again in another turn. */
+bool ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
                 size_t len);
 /* A number larger than any stamp this identity has used, restarts included. */
 uint64_t ov_engine_stamp(struct ov_engine *e);
+/* Persist a bound if none covers the last stamp: called in each turn, in case there was no room. */
+void ov_engine_keep_stamp(struct ov_engine *e);
 OV_CHECK int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len);
 ov_wall ov_engine_wall(const struct ov_engine *e);
 

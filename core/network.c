@@ -17,7 +17,8 @@
 #define REFRESH_MAX_S  3600
 #define ANNOUNCE_EVERY (240 * OV_SEC)
 #define ANNOUNCE_AGAIN 2 /* repeats after 1 and 4 s: nobody acknowledges, and a line may lose */
-#define MULTICAST_RATE 2000000ull /* replicated bytes a second */
+#define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
+#define MULTICAST_RATE 2000000ull    /* replicated bytes a second */
 #define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX)
 
 const char *ov_net_state_text(enum ov_net_state s)
@@ -80,7 +81,9 @@ void ov_network_persist(struct ov_network *net)
         ov_writer_u40(&w, net->revoked[i].addr);
         ov_writer_u64(&w, net->revoked[i].timestamp);
     }
-    ov_persist(net->o->e, OV_PERSIST_NETWORK, net->id, buf, w.len);
+    net->unsaved = !ov_persist(net->o->e, OV_PERSIST_NETWORK, net->id, buf, w.len);
+    if (net->unsaved)
+        ov_network_wake(net, net->o->e->now + SAVE_AGAIN);
     ov_wipe(buf, sizeof buf);
 }
 
@@ -328,8 +331,12 @@ static void service(void *arg, ov_time now)
 {
     struct ov_network *net = arg;
     ov_time next;
+    if (net->unsaved)
+        ov_network_persist(net);
     service_request(net);
     next = net->request_next;
+    if (net->unsaved && now + SAVE_AGAIN < next)
+        next = now + SAVE_AGAIN;
     if (ov_network_ready(net)) {
         if (now >= net->announce_next) {
             ov_directory_announce(net);
@@ -530,6 +537,8 @@ int ov_network_leave(struct ov_overlay *o, ov_netid id)
     struct ov_member *m;
     if (!net)
         return OV_ENOENT;
+    if (!ov_persist(o->e, OV_PERSIST_NETWORK, id, NULL, 0)) /* a restart would join it again */
+        return OV_EFULL;
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_net_bye_encode(&w, id);
     for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
@@ -542,7 +551,6 @@ int ov_network_leave(struct ov_overlay *o, ov_netid id)
             ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
     if (o->directory)
         ov_directory_withdraw(o->directory, id, &o->e->id.pub);
-    ov_persist(o->e, OV_PERSIST_NETWORK, id, NULL, 0);
     ov_network_free(net);
     ov_emit(o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = id});
     o->roots_changed(o->arg);

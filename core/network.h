@@ -95,6 +95,7 @@ struct ov_network {
     enum ov_net_state state;
     enum ov_net_status status;
     bool controller_online;
+    bool unsaved;                 /* there was no room to persist what changed */
     struct ov_net_config *config; /* NULL: none */
     uint8_t config_blob[OV_CONFIG_MAX], cert_blob[OV_CERT_MAX];
     size_t config_len, cert_len;

@@ -33,6 +33,7 @@ void ov_node_turn_end(struct ov_node *n)
 {
     for (int i = 0; i < TIMER_TURNS && ov_timers_next(&n->e.timers) <= n->e.now; i++)
         ov_timers_run(&n->e.timers, n->e.now);
+    ov_engine_keep_stamp(&n->e);
 }
 
 /* ---- messages of rank 4 ---- */
