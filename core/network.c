@@ -16,7 +16,10 @@
 #define REFRESH_MIN_S  60            /* ...but not more often than this */
 #define REFRESH_MAX_S  3600
 #define ANNOUNCE_EVERY (240 * OV_SEC)
-#define ANNOUNCE_AGAIN 2 /* repeats after 1 and 4 s: nobody acknowledges, and a line may lose */
+#define ANNOUNCE_AGAIN 2  /* repeats after 1 and 4 s: nobody acknowledges, and a line may lose */
+#define REPLY_BURST    30 /* changes of the controller at once, */
+#define REPLY_COST     2  /* and seconds between them later */
+#define ASK_LEFT_OUT   (5 * OV_SEC)  /* what came too soon is asked for */
 #define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
 #define MULTICAST_RATE 2000000ull    /* replicated bytes a second */
 #define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX)
@@ -107,6 +110,7 @@ static int take_config(struct ov_network *net, const uint8_t *blob, size_t len)
     }
     free(net->config);
     net->config = c;
+    net->false_roots = 0;
     memmove(net->config_blob, blob, len);
     net->config_len = len;
     return OV_OK;
@@ -204,10 +208,45 @@ static void admitted(struct ov_network *net, const struct ov_msg_net_reply *m)
     net->o->roots_changed(net->o->arg);
 }
 
+static bool same_blob(const struct ov_slice *s, const uint8_t *blob, size_t len)
+{
+    return s->len == len && memcmp(s->p, blob, len) == 0;
+}
+
+/* Is it what we have, to the byte? A sign of life, and nothing to check, store or tell again. */
+static bool known(const struct ov_network *net, const struct ov_msg_net_reply *m)
+{
+    return m->status == OV_NET_OK && ov_network_ready(net) && net->status == OV_NET_OK &&
+           !net->has_secret && strcmp(m->name, net->member_name) == 0 &&
+           same_blob(&m->config, net->config_blob, net->config_len) &&
+           same_blob(&m->cert, net->cert_blob, net->cert_len);
+}
+
+/* A change costs signatures to check and a write to the disk, which are not one controller's to
+ * have without end. What is left out we ask for later; with ourselves we have patience. */
+static bool too_many(struct ov_network *net)
+{
+    ov_time now = net->o->e->now;
+    if (!net->controller_peer || ov_bucket_take(&net->replies, REPLY_COST, now))
+        return false;
+    ov_drop(net->o->e, OV_DROP_LIMIT);
+    if (now + ASK_LEFT_OUT < net->request_next)
+        net->request_next = now + ASK_LEFT_OUT;
+    ov_network_wake(net, net->request_next);
+    return true;
+}
+
 void ov_network_reply(struct ov_network *net, const struct ov_msg_net_reply *m)
 {
     ov_time now = net->o->e->now;
     net->controller_online = true;
+    if (known(net, m)) {
+        net->request_tries = 0;
+        net->request_next = now + refresh_gap(net);
+        return;
+    }
+    if (too_many(net))
+        return;
     ov_network_wake(net, now);
     if (m->status == OV_NET_OK) {
         admitted(net, m);
@@ -405,6 +444,7 @@ static struct ov_network *new_network(struct ov_overlay *o, ov_netid id)
     ov_map_init(&net->ips, (size_t)OV_MEMBERS_MAX * OV_CERT_ADDRS_MAX, seed);
     ov_map_init(&net->learned, OV_LEARNED_MAX, seed);
     ov_bucket_init(&net->multicast, MULTICAST_RATE, MULTICAST_RATE * 2, e->now);
+    ov_bucket_init(&net->replies, 1, REPLY_BURST * REPLY_COST, e->now);
     ov_timer_init(&net->timer, service, net);
     net->request_next = e->now;
     net->announce_next = OV_NEVER;

@@ -100,6 +100,7 @@ struct ov_network {
     uint8_t config_blob[OV_CONFIG_MAX], cert_blob[OV_CERT_MAX];
     size_t config_len, cert_len;
     struct ov_cert cert; /* ours; netid 0: none */
+    uint8_t false_roots; /* of the configuration, by bits: identities without proof of work */
 
     struct ov_mac mac;
     size_t ngroups;
@@ -118,6 +119,7 @@ struct ov_network {
     struct ov_lookup lookups[OV_LOOKUPS_MAX];
     struct ov_group group[OV_GROUP_CACHE];
     struct ov_bucket multicast;
+    struct ov_bucket replies; /* of the controller that change something */
     struct ov_volunteers volunteers;
 
     struct ov_timer timer;

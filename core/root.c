@@ -8,6 +8,7 @@
 #define ASK_FIRST (500 * OV_MS)
 #define ASK_MAX   (30 * OV_SEC)
 #define LOOK      (5 * OV_SEC) /* how often a server is looked at that was well the last time */
+#define OWING     OV_SEC       /* when there was no time to check an identity */
 
 static void service(void *arg, ov_time now);
 
@@ -72,6 +73,8 @@ static struct ov_root *free_slot(struct ov_roots *rs)
 static void ask(struct ov_roots *rs, struct ov_root *r)
 {
     struct ov_engine *e = rs->o->e;
+    r->nonce = ov_random_u64(&e->random);
+    r->answered = 0;
     for (int i = 0; i < r->nendpoints; i++) {
         int socket = ov_engine_socket(e, r->endpoints[i].ip.family);
         uint8_t *out = socket < 0 ? NULL
@@ -96,6 +99,10 @@ static void service(void *arg, ov_time now)
 {
     struct ov_roots *rs = arg;
     ov_time next = OV_NEVER;
+    if (rs->owing)
+        ov_roots_follow(rs);
+    if (rs->owing)
+        next = now + OWING;
     for (int i = 0; i < OV_ROOTS_MAX; i++) {
         struct ov_root *r = &rs->root[i];
         if (!r->host[0] || (!r->nendpoints && !r->link.wanted))
@@ -190,6 +197,7 @@ int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const stru
         memcpy(r->host, host, strlen(host) + 1);
         r->net = net;
         r->asked = e->now;
+        r->owner = ov_random_u64(&e->random);
         r->nonce = ov_random_u64(&e->random);
     }
     r->nendpoints = (uint8_t)(n < OV_ROOT_ENDPOINTS_MAX ? n : OV_ROOT_ENDPOINTS_MAX);
@@ -219,31 +227,49 @@ void ov_roots_remove(struct ov_roots *rs, const char *host)
     ov_roots_follow(rs); /* a configuration may name it too */
 }
 
-void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov_endpoint *from)
+/* Which of the endpoints asked is it, as a bit? 0: none of them. */
+static uint8_t asked_at(const struct ov_roots *rs, const struct ov_root *r,
+                        const struct ov_endpoint *from)
+{
+    for (int i = 0; i < r->nendpoints; i++)
+        if (ov_endpoint_equal(&r->endpoints[i], from))
+            return (uint8_t)(1 << i);
+    return ov_rootlink_is(rs, r, from) ? 1 << OV_ROOT_ENDPOINTS_MAX : 0;
+}
+
+/* The one we know costs nothing to recognize. Of others each endpoint may name one a question. */
+static void answer(struct ov_roots *rs, struct ov_root *r, const struct ov_iam *iam, uint8_t bit)
 {
     struct ov_engine *e = rs->o->e;
     struct ov_identity id = iam->id;
-    for (int i = 0; i < OV_ROOTS_MAX; i++) {
-        struct ov_root *r = &rs->root[i];
-        bool asked = false;
-        if (!r->host[0] || r->nonce != iam->nonce)
-            continue;
-        for (int k = 0; k < r->nendpoints; k++)
-            asked |= ov_endpoint_equal(&r->endpoints[k], from);
-        asked |= ov_rootlink_is(rs, r, from);
-        if (!asked || !ov_bucket_take(&e->pow_checks, 1, e->now))
-            break;
-        if (ov_identity_check(&id, &e->pow) != OV_OK) {
-            ov_drop(e, OV_DROP_BAD_IDENTITY);
-            return;
-        }
-        if (r->peer)
-            met(rs, r, &id);
-        else
-            settle(rs, r, &id);
+    if (r->peer && ov_identity_equal(&r->peer->id, &id)) {
+        met(rs, r, &r->peer->id);
         return;
     }
-    ov_drop(e, OV_DROP_UNEXPECTED);
+    if (r->answered & bit || !ov_bucket_take(&e->pow_checks, 1, e->now)) {
+        ov_drop(e, OV_DROP_UNEXPECTED);
+        return;
+    }
+    r->answered |= bit;
+    if (ov_identity_check(&id, &e->pow) != OV_OK)
+        ov_drop(e, OV_DROP_BAD_IDENTITY);
+    else if (r->peer)
+        met(rs, r, &id);
+    else
+        settle(rs, r, &id);
+}
+
+void ov_roots_iam(struct ov_roots *rs, const struct ov_iam *iam, const struct ov_endpoint *from)
+{
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_root *r = &rs->root[i];
+        uint8_t bit = r->host[0] && r->nonce == iam->nonce ? asked_at(rs, r, from) : 0;
+        if (bit) {
+            answer(rs, r, iam, bit);
+            return;
+        }
+    }
+    ov_drop(rs->o->e, OV_DROP_UNEXPECTED);
 }
 
 bool ov_roots_session(struct ov_roots *rs, struct ov_peer *p)
@@ -289,23 +315,29 @@ static void more_hints(struct ov_peer *p, const struct ov_net_root *nr)
         ov_peer_hint(p, &nr->endpoints[i]);
 }
 
-static void add_named(struct ov_roots *rs, ov_netid net, const struct ov_net_root *nr)
+static void add_named(struct ov_roots *rs, struct ov_network *net, int k)
 {
     struct ov_engine *e = rs->o->e;
+    const struct ov_net_root *nr = &net->config->roots[k];
     struct ov_identity id = nr->id;
     char host[OV_ROOT_HOST_MAX], a[OV_ADDR_TEXT], n[OV_NETID_TEXT];
     struct ov_peer *known = have(rs, nr->id.addr);
     if (known)
         more_hints(known, nr);
-    if (known || nr->id.addr == e->id.pub.addr)
+    if (known || nr->id.addr == e->id.pub.addr || net->false_roots & 1 << k)
         return;
+    if (!ov_bucket_take(&e->pow_checks, 1, e->now)) {
+        rs->owing = true;
+        return;
+    }
     if (ov_identity_check(&id, &e->pow) != OV_OK || id.addr != nr->id.addr) {
+        net->false_roots |= (uint8_t)(1 << k);
         ov_drop(e, OV_DROP_BAD_IDENTITY);
         return;
     }
     snprintf(host, sizeof host, "%s of network %s", ov_addr_format(id.addr, a),
-             ov_netid_format(net, n));
-    if (ov_roots_add(rs, host, net, &id, nr->endpoints, nr->nendpoints) != OV_OK)
+             ov_netid_format(net->id, n));
+    if (ov_roots_add(rs, host, net->id, &id, nr->endpoints, nr->nendpoints) != OV_OK)
         ov_drop(e, OV_DROP_TABLE_FULL);
 }
 
@@ -316,9 +348,12 @@ void ov_roots_follow(struct ov_roots *rs)
         if (r->host[0] && r->net && (!r->peer || !named(rs, r->net, r->peer->id.addr)))
             drop(rs, r);
     }
+    rs->owing = false;
     for (size_t i = 0; i < rs->o->n; i++) {
-        const struct ov_network *n = rs->o->nets[i];
+        struct ov_network *n = rs->o->nets[i];
         for (int k = 0; n->config && k < n->config->nroots; k++)
-            add_named(rs, n->id, &n->config->roots[k]);
+            add_named(rs, n, k);
     }
+    if (rs->owing)
+        ov_timer_start(&rs->o->e->timers, &rs->timer, rs->o->e->now);
 }

@@ -24,7 +24,9 @@ struct ov_root {
     ov_netid net;                /* named by this network's configuration; 0: by the user */
     struct ov_peer *peer;        /* NULL: has not answered yet */
     bool mismatch;
-    uint64_t nonce;
+    uint64_t owner;   /* names it to its streams */
+    uint64_t nonce;   /* of the question asked last */
+    uint8_t answered; /* by which of its endpoints, by bits; OV_ROOT_ENDPOINTS_MAX: a stream */
     ov_time asked, next;
     uint8_t tries, nendpoints;
     struct ov_endpoint endpoints[OV_ROOT_ENDPOINTS_MAX];
@@ -34,6 +36,7 @@ struct ov_root {
 struct ov_roots {
     struct ov_overlay *o;
     struct ov_timer timer, link_timer;
+    bool owing; /* no time to check an identity that a configuration names */
     struct ov_root root[OV_ROOTS_MAX];
 };
 

@@ -240,11 +240,13 @@ int ov_rootlink_up(struct ov_roots *rs, const char *host, const struct ov_endpoi
         return OV_ENOENT;
     if (!l || !ep->ip.family)
         return OV_EFULL;
-    *l = (struct ov_rootlink){.ep = *ep, .owner = r->nonce, .peer = r->peer};
-    if (r->peer)
+    *l = (struct ov_rootlink){.ep = *ep, .owner = r->owner, .peer = r->peer};
+    if (r->peer) {
         ov_peer_link_up(r->peer, ep);
-    else
+    } else {
+        r->answered &= (uint8_t) ~(1 << OV_ROOT_ENDPOINTS_MAX);
         ask_on(e, r, ep);
+    }
     return OV_OK;
 }
 
@@ -271,7 +273,7 @@ void ov_rootlink_ask(struct ov_roots *rs, const struct ov_root *r)
 {
     struct ov_engine *e = rs->o->e;
     for (int i = 0; i < OV_LINKS_MAX; i++)
-        if (e->links[i].ep.ip.family && e->links[i].owner == r->nonce)
+        if (e->links[i].ep.ip.family && e->links[i].owner == r->owner)
             ask_on(e, r, &e->links[i].ep);
 }
 
@@ -279,7 +281,7 @@ void ov_rootlink_settled(struct ov_roots *rs, const struct ov_root *r)
 {
     struct ov_engine *e = rs->o->e;
     for (int i = 0; i < OV_LINKS_MAX; i++) {
-        if (!e->links[i].ep.ip.family || e->links[i].owner != r->nonce || e->links[i].peer)
+        if (!e->links[i].ep.ip.family || e->links[i].owner != r->owner || e->links[i].peer)
             continue;
         e->links[i].peer = r->peer;
         ov_peer_link_up(r->peer, &e->links[i].ep);
@@ -291,7 +293,7 @@ bool ov_rootlink_is(const struct ov_roots *rs, const struct ov_root *r,
 {
     const struct ov_engine *e = rs->o->e;
     for (int i = 0; i < OV_LINKS_MAX; i++)
-        if (ov_endpoint_equal(&e->links[i].ep, ep) && e->links[i].owner == r->nonce)
+        if (ov_endpoint_equal(&e->links[i].ep, ep) && e->links[i].owner == r->owner)
             return true;
     return false;
 }
@@ -301,7 +303,7 @@ void ov_rootlink_drop(struct ov_roots *rs, const struct ov_root *r)
     struct ov_engine *e = rs->o->e;
     for (int i = 0; i < OV_LINKS_MAX; i++) {
         struct ov_rootlink l = e->links[i];
-        if (!l.ep.ip.family || l.owner != r->nonce)
+        if (!l.ep.ip.family || l.owner != r->owner)
             continue;
         memset(&e->links[i], 0, sizeof l);
         if (l.peer)

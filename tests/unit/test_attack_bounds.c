@@ -1,6 +1,8 @@
 /* Who may use up what belongs to all: the disk, the processor, memory, and places in tables. */
 #include "attack.h"
 
+#include "core/root.h"
+
 /* The last thing of this kind that the node wants stored; how many there were. */
 static unsigned stored(struct host *h, enum ov_persist_kind kind, uint64_t *first)
 {
@@ -91,12 +93,176 @@ static void test_stored_in_the_end(void **state)
     wire_free(&w);
 }
 
+/* ---- what a controller may cost ---- */
+
+struct answer {
+    struct ov_msg_net_reply m;
+    uint8_t config[OV_CONFIG_MAX], cert[OV_CERT_MAX];
+};
+
+/* A configuration of this revision with eight roots; `proven`: with their proofs of work. */
+static void make_answer(const struct ov_network *net, uint64_t revision, bool proven,
+                        struct answer *a)
+{
+    struct ov_net_config c = *net->config;
+    c.revision = revision;
+    c.nroots = OV_NET_ROOTS_MAX;
+    for (uint8_t i = 0; i < OV_NET_ROOTS_MAX; i++) {
+        struct ov_identity_secret s;
+        wire_identity(5000 + i, &s);
+        c.roots[i] = (struct ov_net_root){.id = s.pub, .nendpoints = 1};
+        c.roots[i].id.nonce ^= !proven;
+        c.roots[i].endpoints[0] = wire_ep(3, i, 4000);
+    }
+    int len = ov_net_config_issue(&c, &controller, a->config);
+    assert_true(len > 0);
+    memcpy(a->cert, net->cert_blob, net->cert_len);
+    a->m = (struct ov_msg_net_reply){
+        .netid = net->id, .config = {a->config, (size_t)len}, .cert = {a->cert, net->cert_len}};
+    memcpy(a->m.name, net->member_name, sizeof a->m.name);
+}
+
+/* A member, and the controller of its network. */
+static struct ov_network *admitted(struct wire *w)
+{
+    struct host *c = wire_host(w, OV_CAP_CONTROLLER), *h = wire_host(w, 0);
+    wire_identity(1000, &controller);
+    assert_true(controller.pub.addr == c->addr);
+    struct ov_network *net = make_member(w, h, 2, 0);
+    assert_non_null(net->controller_peer);
+    wire_run(w, OV_SEC);
+    ov_node_tick(h->n, w->now);
+    wire_drain(w, h);
+    return net;
+}
+
+static void test_same_answer_again(void **state)
+{
+    struct wire w = {0};
+    struct ov_network *net = admitted(&w);
+    struct host *h = &w.h[1];
+    struct answer a;
+    (void)state;
+    make_answer(net, 2, false, &a);
+    ov_network_reply(net, &a.m);
+    assert_int_equal(stored(h, OV_PERSIST_NETWORK, NULL), 1);
+    for (int i = 0; i < 1000; i++) {
+        ov_network_reply(net, &a.m);
+        ov_node_tick(h->n, w.now);
+        assert_int_equal(stored(h, OV_PERSIST_NETWORK, NULL), 0);
+    }
+    assert_int_equal(h->n->e.stats.drops[OV_DROP_BAD_IDENTITY], OV_NET_ROOTS_MAX);
+    assert_int_equal(h->n->e.stats.drops[OV_DROP_LIMIT], 0);
+    assert_true(net->request_next > w.now + 60 * OV_SEC);
+    wire_free(&w);
+}
+
+/* Always something new: so much of it, and the rest is asked for. */
+static void test_other_answers(void **state)
+{
+    struct wire w = {0};
+    struct ov_network *net = admitted(&w);
+    struct host *h = &w.h[1];
+    struct answer a;
+    unsigned writes = 0;
+    (void)state;
+    for (unsigned i = 0; i < 200; i++) {
+        make_answer(net, 2 + i, true, &a);
+        ov_network_reply(net, &a.m);
+        ov_node_tick(h->n, w.now);
+        writes += stored(h, OV_PERSIST_NETWORK, NULL);
+    }
+    assert_in_range(writes, 10, 40);
+    assert_int_equal(h->n->e.stats.drops[OV_DROP_LIMIT], 200 - writes);
+    assert_true(net->request_next <= w.now + 5 * OV_SEC);
+    w.now += 5 * OV_SEC;
+    ov_node_tick(h->n, w.now);
+    ov_network_reply(net, &a.m);
+    assert_int_equal(net->config->revision, 201);
+    wire_free(&w);
+}
+
+static unsigned roots_of(const struct host *h)
+{
+    unsigned n = 0;
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        n += h->n->roots.root[i].host[0] != 0;
+    return n;
+}
+
+/* Roots that a configuration names are looked into as time allows: in the end all. */
+static void test_named_roots_wait(void **state)
+{
+    struct wire w = {0};
+    struct ov_network *net = admitted(&w);
+    struct host *h = &w.h[1];
+    struct answer a;
+    (void)state;
+    make_answer(net, 2, true, &a);
+    h->n->e.pow_checks = (struct ov_bucket){.rate = 1, .burst = 2, .last = w.now};
+    ov_node_tick(h->n, w.now);
+    ov_network_reply(net, &a.m);
+    assert_int_equal(roots_of(h), 0);
+    wire_run(&w, 3 * OV_SEC + OV_SEC / 2);
+    assert_in_range(roots_of(h), 1, 5);
+    wire_run(&w, 10 * OV_SEC);
+    assert_int_equal(roots_of(h), OV_NET_ROOTS_MAX);
+    wire_free(&w);
+}
+
+/* ---- what an answer to "who is there" may cost ---- */
+
+static void iam(struct wire *w, struct host *h, uint64_t nonce, const struct ov_identity *id,
+                const struct ov_endpoint *from)
+{
+    struct ov_iam m = {.caps = OV_CAP_ROOT, .nonce = nonce, .id = *id};
+    uint8_t buf[OV_IAM_LEN];
+    ov_iam_encode(&m, buf);
+    ov_node_datagrams(h->n, &(struct ov_datagram){.from = *from, .data = buf, .len = sizeof buf}, 1,
+                      w->now);
+    wire_drain(w, h);
+}
+
+static void test_who_are_you(void **state)
+{
+    struct wire w = {0};
+    struct host *h = wire_host(&w, 0), *r = wire_host(&w, OV_CAP_ROOT);
+    const struct ov_root *root = &h->n->roots.root[0];
+    struct ov_identity_secret other;
+    (void)state;
+    wire_identity(9, &other);
+    assert_int_equal(ov_node_add_root(h->n, "root", NULL, r->ep, 1, w.now), OV_OK);
+    wire_drain(&w, h);
+    wire_run(&w, OV_SEC);
+    assert_non_null(root->peer);
+    r->cut = true;
+    wire_run(&w, 60 * OV_SEC); /* it is silent, so there are questions */
+    h->n->e.pow_checks = (struct ov_bucket){.burst = 200, .tokens_ns = 200000000000, .last = w.now};
+    ov_node_tick(h->n, w.now);
+    for (int i = 0; i < 100; i++)
+        iam(&w, h, root->nonce, ov_node_identity(r->n), &r->ep[0]);
+    assert_true(h->n->e.pow_checks.tokens_ns == 200000000000); /* whom we know costs nothing */
+    for (int i = 0; i < 100; i++)
+        iam(&w, h, root->nonce, &other.pub, &r->ep[0]);
+    assert_true(h->n->e.pow_checks.tokens_ns == 199000000000); /* others are looked at once */
+    assert_true(root->mismatch);
+    uint64_t nonce = root->nonce;
+    wire_run(&w, 31 * OV_SEC);
+    assert_true(root->nonce != nonce);
+    iam(&w, h, nonce, ov_node_identity(r->n), &r->ep[0]);
+    assert_true(root->mismatch);
+    iam(&w, h, root->nonce, ov_node_identity(r->n), &r->ep[0]);
+    assert_false(root->mismatch);
+    wire_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quick_restarts),
-        cmocka_unit_test(test_stamps_are_written_rarely),
-        cmocka_unit_test(test_stored_in_the_end),
+        cmocka_unit_test(test_quick_restarts),    cmocka_unit_test(test_stamps_are_written_rarely),
+        cmocka_unit_test(test_stored_in_the_end), cmocka_unit_test(test_same_answer_again),
+        cmocka_unit_test(test_other_answers),     cmocka_unit_test(test_named_roots_wait),
+        cmocka_unit_test(test_who_are_you),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,13 @@ static void test_false_answers(void **state)
     wu_inject(n, &asked, buf, sizeof buf); /* without proof of work */
     assert_int_equal(wu_drops(n, BAD_IDENTITY), 1);
     n->e->pow = wu_pow;
+    wu_inject(n, &asked, buf, sizeof buf); /* one answer a question */
+    assert_int_equal(wu_drops(n, UNEXPECTED), 3);
+    assert_int_equal(n->e->peers.len, 0);
+    wu_run(w, OV_SEC); /* it is asked again */
+    assert_true(n->n->roots.root[0].nonce != iam.nonce);
+    iam.nonce = n->n->roots.root[0].nonce;
+    ov_iam_encode(&iam, buf);
     for (size_t i = 0; i < sizeof buf; i++) /* cut off */
         wu_inject(n, &asked, buf, i);
     assert_int_equal(n->e->peers.len, 0);
