@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REVOKED_MAX 256
-#define SILENT      (500 * OV_MS) /* a controller that owes an answer for so long is asked last */
-#define NETS_SHARE  16 /* with so many networks, a controller's new ones crowd out its own */
+#define SILENT     (500 * OV_MS) /* a controller that owes an answer for so long is asked last */
+#define NETS_SHARE 16 /* with so many networks, a controller's new ones crowd out its own */
 
 struct entry {
     ov_addr addr;
@@ -26,11 +25,7 @@ struct dirnet {
     struct entry **sorted; /* by address */
     size_t n, cap;
     struct ov_map ips; /* IP -> entry */
-    struct {
-        ov_addr addr;
-        ov_wall timestamp;
-    } revoked[REVOKED_MAX];
-    size_t nrevoked;
+    struct ov_revoked revoked;
 };
 
 struct ov_directory {
@@ -182,14 +177,6 @@ static struct dirnet *make_net(struct ov_directory *d, ov_netid id,
     return n;
 }
 
-static ov_wall revoked_until(const struct dirnet *n, ov_addr a)
-{
-    for (size_t i = 0; i < n->nrevoked; i++)
-        if (n->revoked[i].addr == a)
-            return n->revoked[i].timestamp;
-    return 0;
-}
-
 /* ---- serving ---- */
 
 static bool alive(const struct ov_directory *d, const struct entry *x)
@@ -273,7 +260,7 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
     }
     struct dirnet *n = make_net(d, c.netid, &m->controller);
     if (!n || ov_cert_verify(m->cert.p, m->cert.len, &n->controller, &c) != OV_OK ||
-        c.timestamp <= revoked_until(n, c.member.addr)) {
+        c.timestamp <= ov_revoked_until(&n->revoked, c.member.addr)) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
         return;
     }
@@ -306,22 +293,8 @@ void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t le
         return;
     struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(r.netid));
     if (!n || ov_revocation_verify(blob, len, &n->controller, &r) != OV_OK ||
-        revoked_until(n, r.member) >= r.timestamp)
+        !ov_revoked_add(&n->revoked, r.member, r.timestamp, 0)) /* its window is not known here */
         return;
-    size_t at = 0;
-    for (size_t i = 0; i < n->nrevoked; i++) {
-        if (n->revoked[i].addr == r.member) {
-            at = i;
-            goto put;
-        }
-        if (n->revoked[i].timestamp < n->revoked[at].timestamp)
-            at = i;
-    }
-    if (n->nrevoked < REVOKED_MAX)
-        at = n->nrevoked++;
-put:
-    n->revoked[at].addr = r.member;
-    n->revoked[at].timestamp = r.timestamp;
     const struct entry *x = find(n, r.member);
     if (x && x->cert.timestamp <= r.timestamp)
         remove_entry(d, n, r.member);

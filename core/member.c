@@ -22,14 +22,6 @@ struct ov_member *ov_member_by_ip(const struct ov_network *net, const struct ov_
     return ov_map_get(&net->ips, ov_key_ip(ip));
 }
 
-static ov_wall revoked_until(const struct ov_network *net, ov_addr a)
-{
-    for (size_t i = 0; i < net->nrevoked; i++)
-        if (net->revoked[i].addr == a)
-            return net->revoked[i].timestamp;
-    return 0;
-}
-
 bool ov_member_valid(const struct ov_network *net, const struct ov_member *m)
 {
     return net->cert.netid && net->config &&
@@ -208,7 +200,7 @@ int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
     err = ov_cert_verify(blob, len, &net->controller, &c);
     if (err != OV_OK)
         return err;
-    if (c.timestamp <= revoked_until(net, c.member.addr))
+    if (c.timestamp <= ov_revoked_until(&net->revoked, c.member.addr))
         return OV_EEXPIRED;
     if (c.member.addr == net->o->e->id.pub.addr)
         return OV_EEXIST;
@@ -298,24 +290,11 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
 
 /* ---- revocation ---- */
 
-/* Remember the newest instant for each address; the oldest entry gives way. */
-static bool remember_revoked(struct ov_network *net, const struct ov_revocation *r)
+/* Certificates from before agree with none that agrees with ours: all that they revoke is over. */
+static ov_wall horizon(const struct ov_network *net)
 {
-    size_t oldest = 0;
-    for (size_t i = 0; i < net->nrevoked; i++) {
-        if (net->revoked[i].addr == r->member) {
-            if (net->revoked[i].timestamp >= r->timestamp)
-                return false;
-            net->revoked[i].timestamp = r->timestamp;
-            return true;
-        }
-        if (net->revoked[i].timestamp < net->revoked[oldest].timestamp)
-            oldest = i;
-    }
-    size_t at = net->nrevoked < OV_REVOKED_MAX ? net->nrevoked++ : oldest;
-    net->revoked[at].addr = r->member;
-    net->revoked[at].timestamp = r->timestamp;
-    return true;
+    ov_wall window = net->config ? net->config->window_s * 1000ull : 0;
+    return net->config && net->cert.timestamp > window ? net->cert.timestamp - window : 0;
 }
 
 /* To every member we are connected with, and to the directories. */
@@ -347,7 +326,7 @@ void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const 
         ov_drop(e, OV_DROP_AUTH);
         return;
     }
-    if (!remember_revoked(net, &r))
+    if (!ov_revoked_add(&net->revoked, r.member, r.timestamp, horizon(net)))
         return;
     ov_network_persist(net); /* or a restart would let it in again */
     flood(net, from, blob);

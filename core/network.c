@@ -22,7 +22,7 @@
 #define ASK_LEFT_OUT   (5 * OV_SEC)  /* what came too soon is asked for */
 #define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
 #define MULTICAST_RATE 2000000ull    /* replicated bytes a second */
-#define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX)
+#define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX + 8)
 
 const char *ov_net_state_text(enum ov_net_state s)
 {
@@ -56,9 +56,10 @@ void ov_network_wake(struct ov_network *net, ov_time when)
 
 /* ---- persistence ---- */
 
-/* {u8 version=2, identity 72 of the controller or zeroes, u8 secret length, secret, text host name,
+/* {u8 version=3, identity 72 of the controller or zeroes, u8 secret length, secret, text host name,
  * text member name, u8 status, u16 + configuration blob, u16 + certificate blob, u16 n, (u40
- * member, u64 revoked until) x n}; version 1 ends before n. */
+ * member, u64 revoked until) x n, u64 floor of these}; version 1 ends before n, 2 before the
+ * floor. */
 void ov_network_persist(struct ov_network *net)
 {
     uint8_t buf[PERSIST_MAX], id[OV_IDENTITY_LEN] = {0};
@@ -68,7 +69,7 @@ void ov_network_persist(struct ov_network *net)
     if (net->controller.addr)
         ov_identity_encode(&net->controller, id);
     ov_writer_init(&w, buf, sizeof buf);
-    ov_writer_u8(&w, 2);
+    ov_writer_u8(&w, 3);
     ov_writer_bytes(&w, id, sizeof id);
     ov_writer_u8(&w, net->has_secret ? sizeof net->secret : 0);
     ov_writer_bytes(&w, net->secret, net->has_secret ? sizeof net->secret : 0);
@@ -79,11 +80,12 @@ void ov_network_persist(struct ov_network *net)
     ov_writer_bytes(&w, net->config_blob, net->config_len);
     ov_writer_u16(&w, (uint16_t)net->cert_len);
     ov_writer_bytes(&w, net->cert_blob, net->cert_len);
-    ov_writer_u16(&w, (uint16_t)net->nrevoked);
-    for (size_t i = 0; i < net->nrevoked; i++) {
-        ov_writer_u40(&w, net->revoked[i].addr);
-        ov_writer_u64(&w, net->revoked[i].timestamp);
+    ov_writer_u16(&w, (uint16_t)net->revoked.n);
+    for (size_t i = 0; i < net->revoked.n; i++) {
+        ov_writer_u40(&w, net->revoked.of[i].addr);
+        ov_writer_u64(&w, net->revoked.of[i].timestamp);
     }
+    ov_writer_u64(&w, net->revoked.floor);
     net->unsaved = !ov_persist(net->o->e, OV_PERSIST_NETWORK, net->id, buf, w.len);
     if (net->unsaved)
         ov_network_wake(net, net->o->e->now + SAVE_AGAIN);
@@ -505,10 +507,11 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     const uint8_t *config = ov_reader_take(&r, nconfig);
     uint16_t ncert = ov_reader_u16(&r);
     const uint8_t *cert = ov_reader_take(&r, ncert);
-    uint16_t nrevoked = version == 2 ? ov_reader_u16(&r) : 0;
+    uint16_t nrevoked = version >= 2 ? ov_reader_u16(&r) : 0;
     struct ov_reader revoked = r;
     ov_reader_take(&r, (size_t)nrevoked * 13);
-    if (!ov_reader_done(&r) || version < 1 || version > 2 || nrevoked > OV_REVOKED_MAX ||
+    ov_wall floor = version >= 3 ? ov_reader_u64(&r) : 0;
+    if (!ov_reader_done(&r) || version < 1 || version > 3 || nrevoked > OV_REVOKED_MAX ||
         (nsecret && nsecret != OV_INVITE_SECRET_LEN) || status > OV_NET_UNAVAILABLE)
         return OV_EINVAL;
     static const uint8_t none[OV_IDENTITY_LEN];
@@ -528,9 +531,10 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     struct ov_network *net = ov_network_find(o, id);
     memcpy(net->member_name, name, sizeof name);
     net->status = (enum ov_net_status)status;
-    for (net->nrevoked = 0; net->nrevoked < nrevoked; net->nrevoked++) {
-        net->revoked[net->nrevoked].addr = ov_reader_u40(&revoked);
-        net->revoked[net->nrevoked].timestamp = ov_reader_u64(&revoked);
+    net->revoked.floor = floor;
+    for (net->revoked.n = 0; net->revoked.n < nrevoked; net->revoked.n++) {
+        net->revoked.of[net->revoked.n].addr = ov_reader_u40(&revoked);
+        net->revoked.of[net->revoked.n].timestamp = ov_reader_u64(&revoked);
     }
     if (known)
         net->controller = controller; /* also when it is us */

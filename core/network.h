@@ -13,11 +13,11 @@
 #include "invite.h"
 #include "locate.h"
 #include "netstate.h"
+#include "revoked.h"
 
 #define OV_MEMBERS_MAX  4096
 #define OV_LEARNED_MAX  4096
 #define OV_LEARNED_LIFE (300 * OV_SEC)
-#define OV_REVOKED_MAX  256
 #define OV_LOOKUPS_MAX  32
 #define OV_GROUP_CACHE  32
 #define OV_HELD_MAX     8
@@ -110,11 +110,7 @@ struct ov_network {
     struct ov_map ips;     /* IP -> struct ov_member */
     struct ov_map learned; /* MAC -> struct ov_learned */
     ov_time learned_swept; /* looked through for old ones */
-    struct {
-        ov_addr addr;
-        ov_wall timestamp;
-    } revoked[OV_REVOKED_MAX];
-    size_t nrevoked;
+    struct ov_revoked revoked;
 
     struct ov_lookup lookups[OV_LOOKUPS_MAX];
     struct ov_group group[OV_GROUP_CACHE];

@@ -298,11 +298,11 @@ static void test_restore_broken(void **state)
                      OV_EINVAL);
     assert_false(ov_network_ready(wu_net_of(x)));
     struct wu_node *y = wu_node(j.w, 0);
-    s->data[s->len - 10] ^= 1;
+    s->data[s->len - 20] ^= 1;
     assert_int_equal(ov_node_restore(y->n, OV_PERSIST_NETWORK, j.id, s->data, s->len, j.w->now),
                      OV_EINVAL);
     assert_false(ov_network_ready(wu_net_of(y)));
-    s->data[s->len - 10] ^= 1;
+    s->data[s->len - 20] ^= 1;
     /* A controller's key that is not the netid's is not pinned, nor is the network joined. */
     struct wu_node *z = wu_node(j.w, 0);
     s->data[5] ^= 1;
