@@ -141,6 +141,30 @@ check "a bad pool" says 'pool|prefix|subnet' ov root net set dorm pool 10.0.0.0/
 check "not a controller" says 'controller' ov alice net list
 check "an error is JSON with --json" eval 'OUT=$(ov root --json net show drom 2>/dev/null); jq -e ".error.code == \"not_found\" and (.error.message | length > 0)" <<<"$OUT"'
 
+# Who is in the group ovpn may look at this node, and at nothing that is the owner's alone, however it is spelt.
+if [ "$(id -u nobody 2>/dev/null)" = 65534 ] && on root setpriv --reuid=65534 --regid=4242 --clear-groups true 2>/dev/null; then
+    { grep -v '^ovpn:' /etc/group; echo 'ovpn:x:4242:'; } >"$LAB/group"
+    mount --bind "$LAB/group" /etc/group
+    need "a daemon with the group" eval 'stop root && start root'
+    looks() { # PATH STATUS
+        on root setpriv --reuid=65534 --regid=4242 --clear-groups --inh-caps=-all "$PYTHON" - "$LAB/root/ovpn.sock" "$1" <<'P' | grep -q "^HTTP/1.1 $2 "
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(f"GET {sys.argv[2]} HTTP/1.1\r\nHost: ovpn\r\nConnection: close\r\n\r\n".encode())
+print(b"".join(iter(lambda: s.recv(65536), b"")).decode())
+P
+    }
+    check "the group sees the status" looks /v1/status 200
+    check "not the owner's networks" looks /v1/controller/networks 403
+    for path in v1/controller/networks //v1/controller/networks /v1//controller/networks /%761/controller/networks; do
+        check "nor by $path" looks "$path" 403
+    done
+    umount /etc/group
+else
+    check "the group # SKIP one user only" true
+fi
+
 # Files that are not what they should be.
 stop root
 stop alice
