@@ -164,11 +164,16 @@ static void dial(struct way *w)
         failed(w, why, false);
 }
 
-static void hang_up(struct way *w)
+static void cut(struct way *w)
 {
     if (w->k != NULL)
         ov_links_hang_up(w->k);
     w->k = NULL;
+}
+
+static void hang_up(struct way *w)
+{
+    cut(w);
     w->next = 0;
     w->retry = RETRY_FIRST;
 }
@@ -182,7 +187,7 @@ void ov_dial_up(void *way, struct ov_links_item *k)
         ov_links_told(k);
     ov_daemon_drain(t->d);
     if (err != OV_OK) {
-        hang_up(w);
+        cut(w);
         failed(w, ov_strerror(err), false);
     }
 }
@@ -300,7 +305,7 @@ static void run_root(struct root *r, const struct ov_root_info *info, uint64_t *
         if (w->r == NULL)
             continue;
         if (w->k != NULL && stranger(r, w)) {
-            hang_up(w);
+            cut(w);
             failed(w, "what answers there is another server", true);
         }
         bool mine = w->k != NULL && ov_endpoint_equal(ov_links_endpoint(w->k), &info->link);
