@@ -117,6 +117,8 @@ static void end(struct attempt *a, enum ov_attempt_result r)
         p->punch->socket = 0; /* it closes, or belongs to the path it won */
     keep_winners(a);
     ov_extra_release(e, &a->owner);
+    if (hard && r == OV_ATTEMPT_HIT)
+        ov_budget_hit(&e->budget, e->now);
     if (hard)
         ov_budget_end(&e->budget);
     for (int i = 0; i < ATTEMPTS_MAX; i++)

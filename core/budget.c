@@ -120,3 +120,27 @@ void ov_budget_end(struct ov_budget *b)
     b->busy = b->started = false;
     b->peer = 0;
 }
+
+void ov_budget_hit(struct ov_budget *b, ov_time now)
+{
+    struct ov_budget_peer *p = b->started ? entry(b, b->peer, now) : NULL;
+    if (!p || p->addr != b->peer)
+        return;
+    if (!recent(p->hits_since, now)) {
+        p->hits_since = now;
+        p->hits = 0;
+    }
+    if (p->hits >= OV_BUDGET_HITS)
+        return;
+    p->hits++;
+    ov_time *newest = &p->at[0];
+    for (int i = 1; i < OV_BUDGET_ATTEMPTS; i++)
+        if (p->at[i] > *newest)
+            newest = &p->at[i];
+    *newest = 0;
+}
+
+void ov_budget_forget(struct ov_budget *b)
+{
+    memset(b->peers, 0, sizeof b->peers);
+}

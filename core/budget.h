@@ -17,6 +17,7 @@
 #define OV_BUDGET_PACKETS  1300
 #define OV_BUDGET_FLOWS    300
 #define OV_BUDGET_ATTEMPTS 3
+#define OV_BUDGET_HITS     6 /* attempts an hour that do not count, because they got through */
 #define OV_BUDGET_HOUR     (3600 * OV_SEC)
 #define OV_BUDGET_PEERS    256 /* remembered; when all of them are recent, nobody else gets one */
 #define OV_BUDGET_AHEAD    48  /* datagrams that may leave before a canary came home, */
@@ -32,6 +33,8 @@ struct ov_budget {
     struct ov_budget_peer {
         ov_addr addr;
         ov_time at[OV_BUDGET_ATTEMPTS]; /* 0: none */
+        ov_time hits_since;
+        uint8_t hits;
     } peers[OV_BUDGET_PEERS];
 };
 
@@ -59,5 +62,10 @@ bool ov_budget_waits(const struct ov_budget *b);
 /* Time for the next canary: half of what is allowed without one has left. */
 bool ov_budget_wants_canary(const struct ov_budget *b);
 void ov_budget_end(struct ov_budget *b);
+/* The attempt under way got through: it does not count, unless there were many such. To be called
+ * before its end. */
+void ov_budget_hit(struct ov_budget *b, ov_time now);
+/* Another router is in front of us: attempts made behind the last one do not count. */
+void ov_budget_forget(struct ov_budget *b);
 
 #endif

@@ -447,6 +447,7 @@ void ov_node_network_changed(struct ov_node *n, ov_time now)
     struct ov_peer *p;
     ov_node_turn_begin(n, now);
     ov_attempts_abort(&n->e);
+    ov_budget_forget(&n->e.budget);
     ov_reflect_restart(&n->e);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         ov_peer_network_changed(p);

@@ -91,6 +91,26 @@ static void test_attempts(void **state)
     assert_int_equal(ov_budget_reserve(&b, PEER, NOW + OV_BUDGET_HOUR), OV_OK);
 }
 
+/* One that got through does not count, but not without end; nor do those behind another router. */
+static void test_hits(void **state)
+{
+    struct ov_budget b;
+
+    (void)state;
+    ov_budget_init(&b, NOW);
+    for (unsigned i = 0; i < OV_BUDGET_HITS + OV_BUDGET_ATTEMPTS; i++) {
+        assert_int_equal(ov_budget_reserve(&b, PEER, NOW + i), OV_OK);
+        ov_budget_start(&b, NOW + i);
+        ov_budget_hit(&b, NOW + i);
+        ov_budget_end(&b);
+    }
+    assert_int_equal(ov_budget_reserve(&b, PEER, NOW + 99), OV_ELIMIT);
+    ov_budget_forget(&b);
+    assert_int_equal(ov_budget_reserve(&b, PEER, NOW + 99), OV_OK);
+    ov_budget_hit(&b, NOW + 99); /* not begun: nothing to give back */
+    ov_budget_end(&b);
+}
+
 /* More peers than are remembered do not make more attempts. */
 static void test_many_peers(void **state)
 {
@@ -142,9 +162,9 @@ static void test_canaries(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_caps),     cmocka_unit_test(test_one_at_a_time),
-        cmocka_unit_test(test_attempts), cmocka_unit_test(test_many_peers),
-        cmocka_unit_test(test_canaries),
+        cmocka_unit_test(test_caps),       cmocka_unit_test(test_one_at_a_time),
+        cmocka_unit_test(test_attempts),   cmocka_unit_test(test_hits),
+        cmocka_unit_test(test_many_peers), cmocka_unit_test(test_canaries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
