@@ -62,12 +62,30 @@ static struct ov_root *find(struct ov_roots *rs, const char *host)
     return NULL;
 }
 
-static struct ov_root *free_slot(struct ov_roots *rs)
+static unsigned share(const struct ov_roots *rs, ov_netid net)
 {
+    unsigned n = 0;
     for (int i = 0; i < OV_ROOTS_MAX; i++)
-        if (!rs->root[i].host[0])
-            return &rs->root[i];
-    return NULL;
+        n += rs->root[i].host[0] && rs->root[i].net == net;
+    return n;
+}
+
+/* A free place; else one of the network that has most, if it is for the user, or for a network that
+ * has at least two less. So no network's configuration takes all. */
+static struct ov_root *make_room(struct ov_roots *rs, ov_netid net)
+{
+    struct ov_root *most = NULL;
+    for (int i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_root *r = &rs->root[i];
+        if (!r->host[0])
+            return r;
+        if (r->net && (!most || share(rs, r->net) >= share(rs, most->net)))
+            most = r;
+    }
+    if (!most || (net && share(rs, most->net) < share(rs, net) + 2))
+        return NULL;
+    drop(rs, most);
+    return most;
 }
 
 static void ask(struct ov_roots *rs, struct ov_root *r)
@@ -192,7 +210,7 @@ int ov_roots_add(struct ov_roots *rs, const char *host, ov_netid net, const stru
     if (!host[0] || strlen(host) >= sizeof r->host)
         return OV_EINVAL;
     if (!r) {
-        if (!(r = free_slot(rs)))
+        if (!(r = make_room(rs, net)))
             return OV_EFULL;
         memcpy(r->host, host, strlen(host) + 1);
         r->net = net;

@@ -278,6 +278,39 @@ static void test_named(void **state)
     wu_free(w);
 }
 
+/* A configuration names as many as there are places: others get theirs all the same. */
+static void test_shares(void **state)
+{
+    struct wu *w = wu_new(10);
+    struct wu_node *n = wu_node(w, 0);
+    struct ov_roots *rs = &n->n->roots;
+    char host[OV_ROOT_HOST_MAX];
+    unsigned of[3] = {0};
+
+    (void)state;
+    for (uint16_t i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_endpoint ep = wu_endpoint(200, (uint16_t)(1000 + i));
+        snprintf(host, sizeof host, "%u of one", i);
+        assert_int_equal(ov_roots_add(rs, host, 1, NULL, &ep, 1), OV_OK);
+    }
+    for (uint16_t i = 0; i < OV_ROOTS_MAX; i++) {
+        struct ov_endpoint ep = wu_endpoint(200, (uint16_t)(2000 + i));
+        snprintf(host, sizeof host, "%u of two", i);
+        assert_int_equal(ov_roots_add(rs, host, 2, NULL, &ep, 1), i < 4 ? OV_OK : OV_EFULL);
+    }
+    for (uint16_t i = 0; i < 3; i++) {
+        struct ov_endpoint ep = wu_endpoint(200, (uint16_t)(3000 + i));
+        snprintf(host, sizeof host, "user%u.example", i);
+        assert_int_equal(add(n, host, &ep), OV_OK);
+    }
+    for (int i = 0; i < OV_ROOTS_MAX; i++)
+        of[rs->root[i].net]++;
+    assert_int_equal(of[0], 3);
+    assert_in_range(of[1], 2, 3);
+    assert_in_range(of[2], 2, 3);
+    wu_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,7 +318,7 @@ int main(void)
         cmocka_unit_test(test_asks_slower),   cmocka_unit_test(test_false_answers),
         cmocka_unit_test(test_bound),         cmocka_unit_test(test_two_names),
         cmocka_unit_test(test_mismatch),      cmocka_unit_test(test_replaced),
-        cmocka_unit_test(test_named),
+        cmocka_unit_test(test_named),         cmocka_unit_test(test_shares),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
