@@ -133,6 +133,7 @@ bool ov_outq_event(struct ov_outq *q, const struct ov_out_event *e)
     struct ov_output *o = append(q, OV_OUT_EVENT);
     if (!o)
         return false;
+    q->secret |= copy.request != NULL;
     o->event = copy;
     return true;
 }
@@ -148,6 +149,14 @@ bool ov_outq_persist(struct ov_outq *q, enum ov_persist_kind kind, uint64_t id, 
     return true;
 }
 
+static void empty(struct ov_outq *q)
+{
+    if (q->secret)
+        ov_wipe(q->arena, q->used);
+    q->secret = false;
+    q->head = q->len = q->used = 0;
+}
+
 bool ov_outq_pull(struct ov_outq *q, struct ov_output *out)
 {
     while (q->head < q->len) {
@@ -155,6 +164,6 @@ bool ov_outq_pull(struct ov_outq *q, struct ov_output *out)
         if (out->kind != OV_OUT_FRAME || out->frame.data)
             return true;
     }
-    q->head = q->len = q->used = 0;
+    empty(q);
     return false;
 }

@@ -87,6 +87,7 @@ struct ov_outq {
     size_t used, cap;
     struct ov_output *items;
     size_t head, len, max;
+    bool secret; /* an event's copy of an invite's secret is in the arena */
 };
 
 /* `bytes` of arena and room for bytes / 512 outputs. OV_ENOMEM. */
