@@ -22,8 +22,10 @@ static bool fits_mtu(const struct ov_network *net, const struct ov_frame_info *f
 static void send_segments(struct ov_network *net, struct ov_member *m, struct ov_segments *s)
 {
     struct ov_peer *p = ov_member_peer(m);
-    if (!p)
+    if (!p) { /* another key has its address, or there is no room */
+        net->o->e->stats.drops[OV_DROP_NO_PATH] += s->n - s->next;
         return;
+    }
     if (m->hello_ts != net->cert.timestamp && ov_peer_up(p))
         ov_member_hello(net, p, false);
     ov_peer_send_segments(p, net->id, s);
@@ -68,11 +70,13 @@ static bool neighbour(struct ov_network *net, const struct ov_frame_info *f, con
         !(net->config->flags & OV_NET_CHECK_IP))
         return false;
     struct ov_member *m = ov_member_by_ip(net, ip);
+    /* A link-local address tells the MAC, and that the member. */
+    struct ov_mac l = {{ip->b[8] ^ 2, ip->b[9], ip->b[10], ip->b[13], ip->b[14], ip->b[15]}};
+    struct ov_ip local = ov_ip_link_local(&l);
     if (!m && ip->family == 6 && ip->b[0] == 0xfe) {
-        /* A link-local address tells the MAC, and that the member. */
-        struct ov_mac l = {{ip->b[8] ^ 2, ip->b[9], ip->b[10], ip->b[13], ip->b[14], ip->b[15]}};
         ov_addr a;
-        if (!ov_mac_underive(&l, net->id, &a) || !(m = ov_member_find(net, a)))
+        if (!ov_ip_equal(&local, ip) || !ov_mac_underive(&l, net->id, &a) ||
+            !(m = ov_member_find(net, a)))
             return false;
     }
     if (m && ov_member_valid(net, m)) {
@@ -239,7 +243,8 @@ static bool honest_ip(const struct ov_network *net, const struct ov_member *m,
         return true;
     case OV_FRAME_ARP_REQUEST: /* a probe (RFC 5227) claims nothing */
         return is_unspecified(&f->src_ip) || owns_ip(net, m, &f->src, &f->src_ip);
-    case OV_FRAME_ND_SOLICIT:
+    case OV_FRAME_ND_SOLICIT: /* the same, but a probe of somebody else's would take it away */
+        return owns_ip(net, m, &f->src, is_unspecified(&f->src_ip) ? &f->target : &f->src_ip);
     case OV_FRAME_MEMBERSHIP:
         return is_unspecified(&f->src_ip) || owns_ip(net, m, &f->src, &f->src_ip);
     case OV_FRAME_ND_ADVERT:

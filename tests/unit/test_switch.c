@@ -197,7 +197,10 @@ static void test_source_ip6(void **state)
                        OV_DROP_SOURCE_IP);
     }
     expect_taken(&l, icmp6(l.f, &many, &l.ma, &la, &solicited, 135, &lb, &l.ma));
-    expect_taken(&l, icmp6(l.f, &many, &l.ma, &none, &solicited, 135, &lb, NULL)); /* RFC 4862 */
+    /* RFC 4862's detection of duplicates asks for the sender's own address, or takes another's. */
+    expect_taken(&l, icmp6(l.f, &many, &l.ma, &none, &solicited, 135, &la, NULL));
+    expect_refused(&l, icmp6(l.f, &many, &l.ma, &none, &solicited, 135, &lb, NULL),
+                   OV_DROP_SOURCE_IP);
     expect_refused(&l, icmp6(l.f, &many, &l.ma, &lc, &solicited, 135, &lb, &l.ma),
                    OV_DROP_SOURCE_IP);
     expect_refused(&l, icmp6(l.f, &many, &l.ma, &la, &solicited, 135, &lb, &l.mc),
