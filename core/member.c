@@ -278,11 +278,11 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
         return;
     }
     take_groups(m, h);
-    ov_volunteer_look(net->o, p);
     if (!p->remember && ov_member_valid(net, m) && ov_peer_prove(p)) {
         p->remember = true;
         ov_peer_persist(p);
     }
+    ov_volunteer_look(net->o, p);
     ov_lookup_met(net, m);
     if ((h->flags & OV_HELLO_WANT_REPLY) && ov_bucket_take(&p->control, 5, e->now))
         ov_member_hello(net, p, false);
@@ -300,20 +300,11 @@ static ov_wall horizon(const struct ov_network *net)
 /* To every member we are connected with, and to the directories. */
 static void flood(struct ov_network *net, const struct ov_peer *from, const uint8_t *blob)
 {
-    struct ov_engine *e = net->o->e;
     uint8_t buf[1 + OV_REVOCATION_LEN];
     struct ov_writer w;
-    struct ov_member *m;
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_revoke_encode(&w, blob);
-    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
-        struct ov_peer *p = ov_peer_find(e, m->cert.member.addr);
-        if (p && p != from && !p->keep && ov_peer_up(p))
-            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
-    }
-    for (struct ov_peer *p = e->keep; p; p = p->keep_next)
-        if (p != from && ov_peer_up(p))
-            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+    ov_network_tell(net, from, buf, w.len);
 }
 
 void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const uint8_t *blob,

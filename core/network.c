@@ -573,26 +573,34 @@ void ov_network_free(struct ov_network *net)
     free(net);
 }
 
+void ov_network_tell(struct ov_network *net, const struct ov_peer *from, const uint8_t *msg,
+                     size_t len)
+{
+    struct ov_engine *e = net->o->e;
+    struct ov_member *m;
+    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
+        struct ov_peer *p = ov_peer_find(e, m->cert.member.addr);
+        if (p && p != from && ov_peer_up(p))
+            ov_peer_send(p, msg, len, OV_SEND_QUIET);
+    }
+    for (struct ov_peer *p = e->keep; p; p = p->keep_next)
+        if (p != from && ov_peer_up(p) && ov_directory_is(net, p) &&
+            !ov_member_find(net, p->id.addr))
+            ov_peer_send(p, msg, len, OV_SEND_QUIET);
+}
+
 int ov_network_leave(struct ov_overlay *o, ov_netid id)
 {
     struct ov_network *net = ov_network_find(o, id);
     uint8_t buf[9];
     struct ov_writer w;
-    struct ov_member *m;
     if (!net)
         return OV_ENOENT;
     if (!ov_persist(o->e, OV_PERSIST_NETWORK, id, NULL, 0)) /* a restart would join it again */
         return OV_EFULL;
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_net_bye_encode(&w, id);
-    for (size_t it = 0; (m = ov_map_next(&net->members, &it, NULL)) != NULL;) {
-        struct ov_peer *p = ov_peer_find(o->e, m->cert.member.addr);
-        if (p && !p->keep && ov_peer_up(p))
-            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
-    }
-    for (struct ov_peer *p = o->e->keep; p; p = p->keep_next)
-        if (ov_peer_up(p))
-            ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+    ov_network_tell(net, NULL, buf, w.len);
     if (o->directory)
         ov_directory_withdraw(o->directory, id, &o->e->id.pub);
     ov_network_free(net);

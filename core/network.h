@@ -147,6 +147,10 @@ OV_CHECK int ov_network_join(struct ov_overlay *o, ov_netid id,
                              const struct ov_identity *controller, const uint8_t *secret,
                              const char *hostname);
 OV_CHECK int ov_network_leave(struct ov_overlay *o, ov_netid id);
+/* Send a message to all who belong to the network and are there: members and directories. What
+ * other networks named is told nothing. `from` has it already; or NULL. */
+void ov_network_tell(struct ov_network *net, const struct ov_peer *from, const uint8_t *msg,
+                     size_t len);
 OV_CHECK int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size_t len);
 void ov_network_free(struct ov_network *net);
 bool ov_network_ready(const struct ov_network *net);

@@ -47,7 +47,8 @@ static struct ov_member *valid_in(const struct ov_network *net, struct ov_peer *
 void ov_volunteer_look(const struct ov_overlay *o, struct ov_peer *p)
 {
     p->volunteer = false;
-    for (size_t i = 0; i < o->n && !p->volunteer; i++) {
+    /* One whose address is not proven gives way to whoever proves it, perhaps while it relays. */
+    for (size_t i = 0; !p->claimed && i < o->n && !p->volunteer; i++) {
         const struct ov_member *m = valid_in(o->nets[i], p);
         p->volunteer = m && told(m);
     }

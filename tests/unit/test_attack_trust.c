@@ -3,7 +3,9 @@
 
 #include "core/directory.h"
 #include "core/member.h"
+#include "core/session.h"
 #include "core/switch.h"
+#include "core/volunteer.h"
 
 static void know(struct ov_network *net, const struct ov_identity *who, uint8_t last,
                  uint16_t perms)
@@ -428,6 +430,60 @@ static int setup(void **state)
     return 0;
 }
 
+/* A controller signs an address that its member's key has not. That member says that it relays, and
+ * passes on what the true owner of the address sends: who comes by it must not take its place
+ * meanwhile. */
+static void test_relay_with_an_address_of_another(void **state)
+{
+    struct wire w = {0};
+    struct host *a = wire_host(&w, 0), *z = wire_host(&w, 0), *v = wire_host(&w, 0);
+    uint8_t cert[OV_CERT_MAX], hello[1024], d[OV_RELAY_HEADER + OV_INITIATION_LEN];
+    struct ov_identity lie = *ov_node_identity(z->n);
+    struct ov_peer *at_z, *at_v, *liar;
+    struct ov_member *m;
+    struct ov_writer out;
+
+    (void)state;
+    wire_identity(99, &controller);
+    struct ov_network *net = make_member(&w, a, 2, 0);
+    lie.addr = v->addr;
+    size_t len = make_cert(&lie, 7, 0, cert);
+    assert_int_equal(ov_member_accept(net, cert, len, &m), OV_OK);
+    assert_non_null(ov_member_peer(m)); /* as a broadcast does */
+    assert_int_equal(ov_peer_get(&z->n->e, ov_node_identity(a->n), &at_z), OV_OK);
+    ov_peer_hint(at_z, &a->ep[0]);
+    ov_peer_connect(at_z);
+    ov_node_tick(z->n, w.now);
+    wire_drain(&w, z);
+    wire_run(&w, OV_SEC);
+    liar = ov_peer_find(&a->n->e, v->addr);
+    assert_non_null(liar);
+    assert_true(ov_peer_up(liar) && liar->claimed);
+
+    struct ov_msg_net_hello h = {.netid = the_net(), .cert = {cert, len}, .ngroups = 1};
+    h.groups[0] = OV_VOLUNTEERS;
+    ov_writer_init(&out, hello, sizeof hello);
+    ov_msg_net_hello_encode(&out, &h);
+    assert_int_equal(ov_peer_send(at_z, hello, out.len, OV_SEND_QUIET), OV_OK);
+    wire_drain(&w, z);
+    wire_run(&w, OV_SEC);
+    assert_false(liar->volunteer);
+
+    /* Should one be a relay all the same, it is left in time. */
+    liar->volunteer = true;
+    assert_int_equal(ov_peer_get(&v->n->e, ov_node_identity(a->n), &at_v), OV_OK);
+    assert_int_equal(ov_session_initiate(&v->n->e, &at_v->s, at_v, &at_v->id, d + OV_RELAY_HEADER),
+                     OV_OK);
+    ov_keypair_relay_header(at_z->s.current, v->addr, true, d);
+    ov_node_datagrams(a->n, &(struct ov_datagram){.from = z->ep[0], .data = d, .len = sizeof d}, 1,
+                      w.now);
+    wire_drain(&w, a);
+    const struct ov_peer *p = ov_peer_find(&a->n->e, v->addr);
+    assert_non_null(p);
+    assert_true(ov_identity_equal(&p->id, ov_node_identity(v->n)));
+    wire_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_punches_keep_the_budget),
         cmocka_unit_test(test_old_certificate_takes_no_address),
         cmocka_unit_test(test_directory_is_not_crowded_out),
+        cmocka_unit_test(test_relay_with_an_address_of_another),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
