@@ -97,6 +97,7 @@ struct ov_engine {
     uint16_t reflect_port; /* of a root: that of OV_SOCKET_REFLECT; 0: none */
     ov_time udp_heard;     /* authenticated, by UDP and from a root; 0: not in this network yet */
     ov_time changed;       /* since when we are in this network */
+    ov_time moved;         /* a root saw us at another endpoint than before; 0: never */
 
     struct ov_rootlink links[OV_LINKS_MAX];
 

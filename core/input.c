@@ -320,6 +320,8 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
         ok.seen.ip.family && !ov_endpoint_equal(&p->seen, &ok.seen)) {
         struct ov_endpoint was = p->seen;
         p->seen = ok.seen;
+        if (was.port && was.ip.family == ok.seen.ip.family)
+            e->moved = e->now;
         ov_reflect_seen(p, &was);
         ov_punch_moved(e);
         ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});

@@ -4,8 +4,9 @@
  * learned from what arrives, as a host with several addresses must answer from the one that was
  * asked, and forgotten when it is ours no more or the path falls silent. It is *trying* until a
  * PROBE_OK with the right random txid came for it (RFC 9000 section 8.2's idea of path validation):
- * only then may traffic go there. A path that was chosen and falls silent while we send is doubted
- * after 1.5 s (probed), covered by the relay after 2.5 s and dead after 6 s. Path MTU (RFC 8899) is
+ * only then may traffic go there. A path that was chosen and falls silent while we send frames is
+ * asked and soon covered by the relay (peer_doubt.c); after 1.5 s it is doubted, so that another
+ * that answers is taken; after 6 s it is dead. Path MTU (RFC 8899) is
  * found by padded probes, upwards from the least that IPv6 guarantees. */
 #ifndef OV_CORE_PATH_H
 #define OV_CORE_PATH_H

@@ -8,7 +8,7 @@
  * something earlier calls ov_peer_wake(). The data path only notes instants.
  *
  * Silence is judged twice. `unanswered` is when we first sent on the chosen path without hearing on
- * it since: it makes that path doubted, covered by the relay, dead (path.h). `unheard` is the same
+ * it since: it makes that path covered by the relay, doubted, dead (path.h). `unheard` is the same
  * for the peer as a whole: it leads to a new handshake, since the other side may have lost its
  * keys. */
 #ifndef OV_CORE_PEER_H
@@ -188,6 +188,15 @@ void ov_peer_tell(struct ov_peer *p);
 /* Choose anew; tells and persists when it changed. */
 void ov_peer_choose(struct ov_peer *p);
 void ov_peer_lost(struct ov_peer *p); /* keys gone on the other side (CLOSE) */
+/* ---- silence of the chosen direct path (peer_doubt.c) ---- */
+
+/* So long may nothing come by the way in use before it is asked after. */
+ov_time ov_peer_quiet(const struct ov_peer *p);
+/* Should the relay carry a copy, as nothing came by the chosen direct path for long enough? */
+bool ov_peer_covered(const struct ov_peer *p);
+/* What is due; when to look again, or OV_NEVER. */
+ov_time ov_peer_doubt(struct ov_peer *p);
+
 /* All direct paths are doubtful (network change). */
 void ov_peer_network_changed(struct ov_peer *p);
 void ov_peer_service(void *peer, ov_time now); /* the timer */

@@ -48,17 +48,20 @@ static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
 static void note_sent(struct ov_peer *p, unsigned flags)
 {
     ov_time now = p->e->now;
+    bool wake = false;
     p->last_tx = now;
     if (flags & OV_SEND_FRAME)
         p->last_frame = now;
     if (flags & OV_SEND_QUIET)
         return;
     if (!p->unanswered || !p->unheard)
-        ov_peer_wake(p, now + (p->hops && p->paths->active < 0 ? ov_hop_doubt(p) : OV_PATH_DOUBT));
+        wake = true;
     if (!p->unanswered)
         p->unanswered = now;
     if (!p->unheard)
         p->unheard = now;
+    if (wake)
+        ov_peer_wake(p, now + ov_peer_quiet(p));
 }
 
 /* Should the relay carry a copy, because the chosen direct path is in doubt? */
@@ -68,8 +71,7 @@ static bool needs_cover(const struct ov_peer *p)
     if (p->paths->active < 0)
         return false;
     const struct ov_path *path = &p->paths->p[p->paths->active];
-    return (p->unanswered && now - p->unanswered >= OV_PATH_COVER) ||
-           now - path->last_rx >= OV_PATH_TRUST;
+    return ov_peer_covered(p) || now - path->last_rx >= OV_PATH_TRUST;
 }
 
 static void copy_to(struct ov_peer *p, struct ov_peer *relay, const uint8_t *sealed, size_t len)

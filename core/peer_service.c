@@ -298,6 +298,8 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
     ov_time now = p->e->now;
     if (p->unheard && now - p->unheard >= OV_UNHEARD)
         ov_peer_rehandshake(p);
+    else if (p->unheard)
+        sooner(next, p->unheard + OV_UNHEARD);
     if (p->unheard && now - p->unheard >= DOUBT_LIMIT && !p->keep) {
         p->unheard = p->unanswered = 0;
         return;
@@ -311,6 +313,8 @@ static void service_doubt(struct ov_peer *p, ov_time *next)
         sooner(next, now);
         return;
     }
+    if (p->paths->active >= 0 && p->unanswered)
+        sooner(next, p->unanswered + OV_PATH_DEAD);
     if (now < first + OV_PATH_DOUBT) {
         sooner(next, first + OV_PATH_DOUBT);
         return;
@@ -527,6 +531,8 @@ void ov_peer_service(void *peer, ov_time now)
             sooner(&next, ov_punch_service(p));
             sooner(&next, ov_hop_service(p));
         }
+        if (ov_peer_up(p))
+            sooner(&next, ov_peer_doubt(p));
         service_doubt(p, &next);
         service_lost(p, &next);
     }

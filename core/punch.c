@@ -10,6 +10,8 @@
 #define PUNCH_COST 10 /* of the peer's control budget: each makes us send up to 100 packets */
 #define DELAY_MIN  (100 * OV_MS)
 #define DELAY_MAX  (300 * OV_MS)
+#define ASKS       3 /* in a round: a PUNCH, or its answer, may be lost */
+#define ASK_WAIT   (300 * OV_MS)
 
 static ov_time round_gap(uint8_t round)
 {
@@ -88,11 +90,22 @@ static bool ensure(struct ov_peer *p)
     return p->punch && ov_peer_ensure_paths(p);
 }
 
+static void ask_once(struct ov_peer *p)
+{
+    struct ov_punch *u = p->punch;
+    u->ask_again = p->e->now + (ASK_WAIT << u->asks++) + p->paths->relay.srtt;
+    send_punch(p, u->nonce, 0, 0, u->fresh.port ? &u->fresh : NULL);
+    ov_peer_wake(p, u->ask_again);
+}
+
 static void ask(struct ov_peer *p, const struct ov_endpoint *fresh)
 {
-    p->punch->nonce = ov_random_u64(&p->e->random);
-    p->punch->sent = p->e->now;
-    send_punch(p, p->punch->nonce, 0, 0, fresh);
+    struct ov_punch *u = p->punch;
+    u->nonce = ov_random_u64(&p->e->random);
+    u->sent = p->e->now;
+    u->fresh = fresh ? *fresh : (struct ov_endpoint){0};
+    u->asks = 0;
+    ask_once(p);
 }
 
 void ov_punch_fresh(struct ov_peer *p, uint16_t socket, const struct ov_endpoint *seen)
@@ -139,6 +152,8 @@ void ov_punch_moved(struct ov_engine *e)
 {
     struct ov_peer *p;
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
+        if (p->paths && p->paths->active >= 0 && p->unanswered) /* perhaps this is why */
+            ov_peer_wake(p, e->now);
         if (p->keep || !p->punch || !p->punch->sent || !p->paths || p->paths->active >= 0)
             continue;
         ov_punch_reset(p);
@@ -334,7 +349,11 @@ ov_time ov_punch_service(struct ov_peer *p)
         return OV_NEVER;
     if (e->now - p->last_frame >= OV_PEER_ACTIVE || !ov_peer_up(p))
         return OV_NEVER;
-    if (e->now >= p->punch->next)
+    struct ov_punch *u = p->punch;
+    if (e->now >= u->next)
         start_round(p);
-    return p->punch->next;
+    bool asking = u->sent && u->asks < ASKS;
+    if (asking && e->now >= u->ask_again)
+        ask_once(p);
+    return asking && u->ask_again < u->next ? u->ask_again : u->next;
 }

@@ -8,7 +8,7 @@
  * at most 300 ms; the side that got the ACK knows that the other's openers have left already. Each
  * candidate is probed at 0, 100, 300, 700 and 1500 ms. Rounds follow after 2, 5, 15, 60 s and then
  * every 5 min while there is traffic and no direct path; a network change starts over. (Ford 2005;
- * RFC 8445 for the candidates.)
+ * RFC 8445 for the candidates.) A PUNCH that is not answered is repeated twice in its round.
  *
  * Both tell the other what they know of their NATs. From it both know whether plain punching can
  * work at all; where more is needed, the side that asked starts a hard attempt (attempt.h), and
@@ -26,7 +26,10 @@
 struct ov_punch {
     uint64_t nonce; /* of our PUNCH under way */
     ov_time sent;   /* when; 0: none under way */
-    ov_time next;   /* next round */
+    uint8_t asks;   /* how often it was sent */
+    ov_time ask_again;
+    struct ov_endpoint fresh; /* that it tells of; port 0: none */
+    ov_time next;             /* next round */
     uint8_t round;
     uint16_t socket; /* of reflexive candidates; 0: the ordinary one */
     bool told;       /* the other side answered, so that what follows is known */
@@ -42,7 +45,8 @@ struct ov_punch {
 void ov_punch_kick(struct ov_peer *p);
 /* Start over with round 0 (network change). */
 void ov_punch_reset(struct ov_peer *p);
-/* Our reflexive or mapped address is another than the PUNCHes under way told: send them anew. */
+/* Our reflexive or mapped address is another than the PUNCHes under way told: send them anew. Who
+ * is silent may be so because of it. */
 void ov_punch_moved(struct ov_engine *e);
 /* What we know of our NAT is another than was told: begin anew where it could matter. */
 void ov_punch_profiled(struct ov_engine *e);

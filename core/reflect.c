@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CHECK_GAP (240 * OV_MS) /* between two askings because somebody is silent */
+
 static void service(void *arg, ov_time now);
 
 int ov_reflect_init(struct ov_engine *e)
@@ -63,6 +65,17 @@ size_t ov_reflect_roots(struct ov_engine *e, struct ov_peer *out[OV_REFLECT_ROOT
         n++;
     }
     return n;
+}
+
+void ov_reflect_check(struct ov_engine *e)
+{
+    struct ov_peer *roots[OV_REFLECT_ROOTS];
+    if (e->reflect->checked && e->now - e->reflect->checked < CHECK_GAP)
+        return;
+    e->reflect->checked = e->now;
+    size_t n = ov_reflect_roots(e, roots);
+    for (size_t i = 0; i < n; i++)
+        ov_peer_probe(roots[i], roots[i]->paths->active, 0, 0);
 }
 
 static bool transmit(struct ask *k, struct ov_peer *root)

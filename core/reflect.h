@@ -56,6 +56,8 @@ void ov_reflect_hairpin(struct ov_engine *e, uint16_t socket, const uint8_t *d, 
 /* A root told how it sees our ordinary socket; `was` is how it did before (port 0: the first time
  * in this network). */
 void ov_reflect_seen(struct ov_peer *root, const struct ov_endpoint *was);
+/* Somebody is silent: has our endpoint changed? Asks roots with plain probes, seldom enough. */
+void ov_reflect_check(struct ov_engine *e);
 /* We are in another network. */
 void ov_reflect_restart(struct ov_engine *e);
 /* The profile as far as it is known now. */

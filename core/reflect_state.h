@@ -38,6 +38,7 @@ struct measure {
 struct ov_reflect {
     struct ov_engine *e;
     struct ov_timer timer;
+    ov_time checked; /* roots were last asked because somebody was silent; 0: never */
     struct ask ask[ASKS_MAX];
     struct measure m;
 };

@@ -75,14 +75,33 @@ static void tell(const char *what, ov_time t)
     print_message("%s: a gap of %llu ms\n", what, (unsigned long long)(t / OV_MS));
 }
 
+/* The router loses power for a moment: its next mappings are others. */
+static void flush(struct sim_site *site)
+{
+    for (size_t i = 0; i < site->nbindings; i++)
+        free(site->bindings[i].contacts);
+    site->nbindings = 0;
+}
+
 static void new_wan(struct sim *s, struct sim_site *site, uint8_t last)
 {
     ov_map_del(&s->by_ip, ov_key_ip(&site->wan));
     site->wan = (struct ov_ip){4, {21, 0, 0, last}};
-    for (size_t i = 0; i < site->nbindings; i++)
-        free(site->bindings[i].contacts);
-    site->nbindings = 0;
+    flush(site);
     assert_int_equal(ov_map_put(&s->by_ip, ov_key_ip(&site->wan), site), OV_OK);
+}
+
+/* Direct by a path that both chose since. */
+static bool again(const struct pair *p, ov_time since)
+{
+    const struct sim_node *n[] = {p->a, p->b};
+    struct ov_peer_info info;
+
+    for (int i = 0; i < 2; i++)
+        if (ov_node_peer(n[i]->engine, n[1 - i]->addr, &info) != OV_OK ||
+            info.path != OV_PEER_DIRECT || info.since < since)
+            return false;
+    return true;
 }
 
 static void test_new_wan_address(void **state)
@@ -91,12 +110,31 @@ static void test_new_wan_address(void **state)
 
     (void)state;
     assert_true(direct(&p));
+    ov_time then = p.s->now;
     new_wan(p.s, p.a->site, 7);
-    ov_time t = gap(&p, 12 * OV_SEC);
+    ov_time t = gap(&p, 3 * OV_SEC);
     tell("new WAN address, direct", t);
-    assert_true(t <= 4 * OV_SEC);
-    assert_true(direct(&p));
+    assert_true(t < OV_SEC);
+    assert_true(again(&p, then));
     sim_free(p.s);
+}
+
+static void test_flushed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 40; seed < 60; seed++) {
+        struct pair p = talking(seed, SIM_EIM, SIM_APDF);
+        assert_true(direct(&p));
+        ov_time then = p.s->now;
+        struct sim_site *site = seed % 2 ? p.a->site : p.b->site;
+        site->allocation = SIM_RANDOM; /* or it would be as before */
+        flush(site);
+        ov_time t = gap(&p, 3 * OV_SEC);
+        tell("mappings forgotten", t);
+        assert_true(t < OV_SEC);
+        assert_true(again(&p, then));
+        sim_free(p.s);
+    }
 }
 
 static void test_new_wan_address_relayed(void **state)
@@ -166,9 +204,9 @@ static void test_idle_day(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_wan_address), cmocka_unit_test(test_new_wan_address_relayed),
-        cmocka_unit_test(test_told_of_it),      cmocka_unit_test(test_after_long_silence),
-        cmocka_unit_test(test_idle_day),
+        cmocka_unit_test(test_new_wan_address),         cmocka_unit_test(test_flushed),
+        cmocka_unit_test(test_new_wan_address_relayed), cmocka_unit_test(test_told_of_it),
+        cmocka_unit_test(test_after_long_silence),      cmocka_unit_test(test_idle_day),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
