@@ -59,7 +59,7 @@ static json_t *relayed_peers(struct ov_daemon *d)
 
 static void set_ping(struct ov_daemon *d, json_t *report, const char *key, ov_addr addr, bool full)
 {
-    const struct ov_ping *p = ov_pings_last(&d->pings, addr, full, ov_daemon_now(d));
+    const struct ov_ping *p = ov_pings_best(&d->pings, addr, full, ov_daemon_now(d));
     if (p != NULL)
         json_object_set_new(report, key, ov_json_of_ping(p));
 }

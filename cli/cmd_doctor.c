@@ -14,10 +14,12 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_MS   50
-#define SETTLE_S  10 /* that a direct way may take to be found, or not */
-#define TIMEOUT_S 5  /* of the daemon's answer */
-#define HOSTS_MAX 8
+#define POLL_MS    50
+#define PINGS      4
+#define PING_GAP_S 0.4
+#define SETTLE_S   10 /* that a direct way may take to be found, or not */
+#define TIMEOUT_S  5  /* of the daemon's answer */
+#define HOSTS_MAX  8
 
 static const struct ov_synopsis synopsis = {
     .name = "doctor",
@@ -112,31 +114,68 @@ static json_t *alone(struct doctor *d, const char *daemon)
 
 /* ---- with one ---- */
 
-/* True when it was answered. A member of the group ovpn may not ask for pings: then without. */
-static bool ping(struct doctor *d, bool full)
+/* Ask for a ping; NULL: a member of the group ovpn may not. */
+static char *ask(struct doctor *d, bool full)
 {
     json_t *answer = NULL, *body = json_pack("{s:s,s:b}", "peer", d->peer, "full", full);
-    bool answered = false, pending;
-    char *id;
+    char *id = NULL;
 
-    if (ov_client_call(d->client, "POST", ov_client_path("pings"), body, &answer, NULL) !=
-        OV_EXIT_OK)
-        return false;
-    id = strdup(ov_json_text(answer, "id", ""));
-    if (!id)
-        abort();
-    do {
-        json_decref(answer);
-        answer = NULL;
-        ov_progress_say(&d->progress, "waiting for an answer from %s", d->peer);
-        pending = ov_client_get(d->client, ov_client_path("pings", id), &answer) == OV_EXIT_OK &&
-                  strcmp(ov_json_text(answer, "state", ""), "pending") == 0;
-        if (pending)
-            d->stopped = !ov_progress_wait(&d->progress, POLL_MS);
-    } while (pending && !d->stopped);
-    answered = strcmp(ov_json_text(answer, "state", ""), "answered") == 0;
+    if (ov_client_call(d->client, "POST", ov_client_path("pings"), body, &answer, NULL) ==
+        OV_EXIT_OK) {
+        id = strdup(ov_json_text(answer, "id", ""));
+        if (!id)
+            abort();
+    }
     json_decref(answer);
-    free(id);
+    return id;
+}
+
+enum state { PENDING, ANSWERED, LOST };
+
+static enum state state_of(struct doctor *d, const char *id)
+{
+    json_t *answer = NULL;
+    enum state s = LOST;
+
+    if (ov_client_get(d->client, ov_client_path("pings", id), &answer) == OV_EXIT_OK) {
+        const char *text = ov_json_text(answer, "state", "");
+        s = strcmp(text, "pending") == 0    ? PENDING
+            : strcmp(text, "answered") == 0 ? ANSWERED
+                                            : LOST;
+    }
+    json_decref(answer);
+    return s;
+}
+
+/* True when one was answered: on a bad line some are lost, so a few are sent, one after the other,
+ * until one is. */
+static bool ping(struct doctor *d, bool full)
+{
+    char *id[PINGS] = {NULL};
+    size_t n = 0, pending = 1;
+    bool answered = false;
+    double next = 0;
+
+    while (pending > 0 && !answered && !d->stopped) {
+        if (n < PINGS && ov_progress_clock() >= next) {
+            id[n] = ask(d, full);
+            if (!id[n])
+                break;
+            n++;
+            next = ov_progress_clock() + PING_GAP_S;
+        }
+        ov_progress_say(&d->progress, "waiting for an answer from %s", d->peer);
+        pending = PINGS - n;
+        for (size_t i = 0; i < n && !answered; i++) {
+            enum state s = state_of(d, id[i]);
+            answered = s == ANSWERED;
+            pending += s == PENDING;
+        }
+        if (pending > 0 && !answered)
+            d->stopped = !ov_progress_wait(&d->progress, POLL_MS);
+    }
+    while (n > 0)
+        free(id[--n]);
     return answered;
 }
 

@@ -31,3 +31,17 @@ const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool
     }
     return last;
 }
+
+const struct ov_ping *ov_pings_best(const struct ov_pings *p, ov_addr addr, bool full, ov_time now)
+{
+    const struct ov_ping *best = ov_pings_last(p, addr, full, now);
+    for (size_t i = 0; best != NULL && i < OV_PINGS_MAX; i++) {
+        const struct ov_ping *g = &p->v[i];
+        bool better =
+            g->state == OV_PING_ANSWERED && (best->state != OV_PING_ANSWERED || g->id > best->id);
+        if (g->id != 0 && g->addr == addr && g->full == full && better &&
+            now - g->asked < OV_PINGS_TOGETHER)
+            best = g;
+    }
+    return best;
+}

@@ -6,6 +6,8 @@
 
 #define OV_PINGS_MAX  256
 #define OV_PINGS_KEEP (60 * OV_SEC)
+/* Pings of so short a time are one question: on a bad line some are lost. */
+#define OV_PINGS_TOGETHER (4 * OV_SEC)
 
 enum ov_ping_state { OV_PING_PENDING, OV_PING_ANSWERED, OV_PING_TIMEOUT };
 struct ov_ping {
@@ -28,5 +30,7 @@ struct ov_ping *ov_pings_add(struct ov_pings *p, ov_addr addr, ov_time now);
 struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now);
 /* The last one to `addr`, of that kind; NULL: none, or too old. */
 const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool full, ov_time now);
+/* The last answered one of those that were asked together with the last one; else that one. */
+const struct ov_ping *ov_pings_best(const struct ov_pings *p, ov_addr addr, bool full, ov_time now);
 
 #endif
