@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """Watches two nodes find each other, from outside and from one clock.
 
-  watch.py LAB OTHERS A_NAME A_ADDRESS A_IP B_NAME B_ADDRESS B_IP
+  watch.py LAB OTHERS A_NAME A_ADDRESS A_IP A_MAPS B_NAME B_ADDRESS B_IP B_MAPS [NEIGHBOUR WORLD IP]
 
 It sends a train of pings from A to B through the overlay, asks both daemons' local API what their path
 to the other is, and sees every packet that leaves or enters the two machines. LAB has the daemons' state
 directories; OTHERS are the addresses, with commas, of roots and relays: UDP to anybody else is either
-data (known by its size: nothing else has that of a ping of ours) or was spent to punch.
+data (known by its size: nothing else has that of a ping of ours) or was spent to punch. MAPS says what makes a
+new mapping in the NAT in front of a machine, so that it counts as a flow: another "socket", and where it
+maps so, another "address" or "port" that is written to.
+
+With a NEIGHBOUR, a machine behind the router of A, that one talks to a server of its own (in namespace WORLD, at
+IP): ten questions a second by one flow, and every two seconds one by a flow of its own, as a name is looked up.
 
 Commands come on stdin, one a line; each gets one line of answer. Times are milliseconds, - is never.
 
@@ -35,6 +40,7 @@ import time
 POLL = 0.04
 PADDING = 400  # of a ping
 DATA = range(PADDING + 40, PADDING + 160)  # UDP payload of one on its way, whatever its headers
+FLOWS = {"socket": slice(1), "address": slice(2), "port": slice(3)}
 ASIDE = {53, 67, 68, 1900, 5350, 5351, 5353}  # ports of services in the LAN
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
@@ -56,8 +62,9 @@ def inside(space):
 class End:
     """One node: what its daemon says of the other, and its packets."""
 
-    def __init__(self, loop, lab, others, name, peer):
+    def __init__(self, loop, lab, others, name, peer, maps):
         self.loop, self.others, self.peer = loop, others, peer
+        self.flow = FLOWS[maps]
         self.socket_path = f"{lab}/{name}/ovpn.sock"
         self.api, self.answer, self.asked = None, b"", False
         self.next_poll = 0.0
@@ -101,7 +108,7 @@ class End:
             if not out:
                 self.data_at = time.monotonic()
         elif out:
-            self.spent.append((time.monotonic(), (sport, dst, dport)))
+            self.spent.append((time.monotonic(), (sport, dst, dport)[self.flow]))
 
     # -- the API --
 
@@ -237,12 +244,83 @@ class Train:
         return round(1000 * (max(self.hole, now - self.last) if self.interval else self.hole), 1)
 
 
+class Neighbour:
+    """Somebody else behind A's router, with a server out there."""
+
+    GAP, FRESH = 0.1, 20  # s between two questions; every so many by a flow of its own
+    PATIENCE = 1  # s: what is not answered until then is lost
+    PORT = 53
+
+    def __init__(self, loop, space, world, ip):
+        self.loop, self.space = loop, space
+        with inside(world):
+            self.server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.server.bind((ip, self.PORT))
+        loop.register(self.server, selectors.EVENT_READ, self.serve)
+        self.to = (ip, self.PORT)
+        self.next, self.count, self.fresh = 0.0, 0, []
+        self.steady = self.flow()
+        self.zero()
+
+    def flow(self):
+        with inside(self.space):
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.connect(self.to)
+        self.loop.register(s, selectors.EVENT_READ, lambda: self.answer(s))
+        return s
+
+    def zero(self):
+        self.sent, self.late, self.answered = {}, [0, 0], [0, 0]  # [by the old flow, by new ones]
+        self.last, self.hole = time.monotonic(), 0.0
+
+    def serve(self):
+        data, who = self.server.recvfrom(64)
+        self.server.sendto(data, who)
+
+    def ask(self, now):
+        self.next = max(self.next + self.GAP, now)
+        self.count += 1
+        new = self.count % self.FRESH == 0
+        if new:
+            self.fresh.append(self.flow())
+            if len(self.fresh) > 4:  # its mapping lives on
+                gone = self.fresh.pop(0)
+                self.loop.unregister(gone)
+                gone.close()
+        s = self.fresh[-1] if new else self.steady
+        with contextlib.suppress(OSError):
+            s.send(struct.pack("!I", self.count) + bytes(28))
+        self.sent[self.count] = now, new
+
+    def answer(self, s):
+        now = time.monotonic()
+        with contextlib.suppress(OSError):
+            sent = self.sent.pop(struct.unpack("!I", s.recv(64)[:4])[0], None)
+            if sent is None:
+                return
+            at, new = sent
+            if now - at > self.PATIENCE:
+                self.late[new] += 1
+                return
+            self.answered[new] += 1
+            self.hole, self.last = max(self.hole, now - self.last), now
+
+    def report(self, now):
+        """Percent lost by the old flow, the longest time without an answer in ms, and how many new flows failed."""
+        lost = [self.late[new] + sum(now - at > self.PATIENCE and n == new for at, n in self.sent.values())
+                for new in (False, True)]
+        return {"loss": round(100 * lost[0] / max(1, lost[0] + self.answered[0]), 1),
+                "gap": round(1000 * max(self.hole, now - self.last), 1),
+                "failed": lost[1], "fresh": lost[1] + self.answered[1]}
+
+
 class Watch:
-    def __init__(self, lab, others, a, a_address, a_ip, b, b_address, b_ip):
+    def __init__(self, lab, others, a, a_address, a_ip, a_maps, b, b_address, b_ip, b_maps, *neighbour):
         self.loop = selectors.DefaultSelector()
         others = set(others.split(","))
-        self.ends = [End(self.loop, lab, others, a, b_address), End(self.loop, lab, others, b, a_address)]
+        self.ends = [End(self.loop, lab, others, a, b_address, a_maps), End(self.loop, lab, others, b, a_address, b_maps)]
         self.train = Train(self.loop, a, a_ip, b_ip)
+        self.neighbour = Neighbour(self.loop, *neighbour) if neighbour else None
         self.loop.register(sys.stdin, selectors.EVENT_READ, self.command)
         self.start = self.marked = time.monotonic()
         self.until, self.deadline = None, None
@@ -265,7 +343,7 @@ class Watch:
             return
         if name == "zero":
             self.start = self.marked = self.train.mark = now
-            for it in (*self.ends, self.train):
+            for it in filter(None, (*self.ends, self.train, self.neighbour)):
                 it.zero()
         elif name == "ping":
             self.train.interval = None if words[1] == "off" else float(words[1]) / 1000
@@ -315,6 +393,7 @@ class Watch:
             "paths": [end.path for end in self.ends], "remotes": [end.remote for end in self.ends],
             "via": [end.via for end in self.ends], "switches": [end.switches for end in self.ends],
             "packets": [c[0] for c in cost], "flows": [c[1] for c in cost], "rate": [c[2] for c in cost],
+            **(self.neighbour.report(now) if self.neighbour else dict.fromkeys(("loss", "gap", "failed", "fresh"))),
         }
 
     def run(self):
@@ -325,6 +404,8 @@ class Watch:
                     end.poll(now)
             if self.train.interval and now >= self.train.next:
                 self.train.send(now)
+            if self.neighbour and now >= self.neighbour.next:
+                self.neighbour.ask(now)
             if self.until:
                 value = self.until()
                 if value is not None or now >= self.deadline:
@@ -332,12 +413,13 @@ class Watch:
                     self.say(value)
             due = [end.due() for end in self.ends]
             due += [self.train.next] if self.train.interval else []
+            due += [self.neighbour.next] if self.neighbour else []
             due += [self.deadline] if self.until else []
             for key, _ in self.loop.select(max(0.0005, min(due) - time.monotonic())):
                 key.data()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 9:
+    if len(sys.argv) not in (11, 14):
         sys.exit(__doc__)
     Watch(*sys.argv[1:]).run()
