@@ -12,8 +12,6 @@
 
 #include <stdint.h>
 
-#define OV_CAPS_TEXT 64
-
 /* A bit for each capability, 1 << CAP_...; those of this thread that are permitted. */
 uint64_t ov_caps_permitted(void);
 /* Give up all that is not in `want`, for ever; of the rest `always` is in effect. OV_EPERM. */

@@ -18,6 +18,8 @@ Receivers print "ready" when they listen, then what came, and end with 0 once it
   wire.py tcp-recv PORT FILE
   wire.py tcp-open HOST PORT                   somebody listens there
   wire.py tcp-garbage HOST PORT COUNT          connections: random bytes, half a hello, or nothing at all, kept open
+  wire.py udp-flood HOST PORT SECS             as fast as it goes; prints how many
+  wire.py api-hog SOCKET COUNT SECS            so many local clients: silent, a byte now and then, a body that never ends
   wire.py capture FILE                         every frame of every interface, until told to end
   wire.py find FILE TEXT                       0 when FILE has TEXT in any of its common disguises"""
 
@@ -230,6 +232,39 @@ def capture(file):
             f.write(s.recv(65536))
 
 
+def udp_flood(host, port, secs):
+    s, end, n, body = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.monotonic() + float(secs), 0, bytes(1200)
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            s.sendto(body, (host, int(port)))
+        n += 1
+    print(f"{n} datagrams, {n * len(body) * 8 / float(secs) / 1e6:.0f} Mbit/s")
+
+
+def api_hog(path, count, secs):
+    """Each is made anew when it is closed, and never waits for an answer."""
+    heads = (b"", b"GET /v1/status HTTP/1.1\r\nX: ", b"POST /v1/pings HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+    clients, refused, end = [None] * int(count), 0, time.monotonic() + float(secs)
+    ready = False
+    while time.monotonic() < end:
+        for i, c in enumerate(clients):
+            try:
+                if c is None:
+                    c = clients[i] = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                    c.connect(path)
+                    c.send(heads[i % 3])
+                elif i % 3:
+                    c.send(b"x")
+            except OSError:
+                c.close()
+                clients[i], refused = None, refused + 1
+        if not ready:
+            print("ready", flush=True)
+            ready = True
+        time.sleep(0.1)
+    print(f"{count} clients, {refused} times refused or closed")
+
+
 def find(file, text):
     with open(file, "rb") as f:
         data = f.read()
@@ -244,7 +279,8 @@ def find(file, text):
 
 COMMANDS = {f.__name__.replace("_", "-"): f for f in
             (raw_send, raw_recv, tagged_send, tagged_recv, udp_send, udp_recv, spoof_ip, spoof_mac,
-             garbage, udp_train, udp_count, tcp_send, tcp_recv, tcp_open, tcp_garbage, capture, find)}
+             garbage, udp_train, udp_count, tcp_send, tcp_recv, tcp_open, tcp_garbage, udp_flood, api_hog, capture,
+             find)}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
