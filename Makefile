@@ -10,7 +10,8 @@
 #   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
 #   make coverage        what unit tests, simulation and fuzz corpora reach of core/ (gcov); MISSING=1: and what not
 #   make soak            faults and enemies in the simulation, SEEDS worlds (1000: some minutes); SEED=n for one
-#   make layers|purity|format|lint
+#   make layers|purity|format
+#   make lint            cppcheck, clang-tidy, gcc's analyzer, shellcheck
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
 #   make bench-publish   its results into README.md and docs/
 #   make bench-profile   where the processor time of a packet goes, step by step (perf)
@@ -74,7 +75,7 @@ FUZZ_NULL  = session handshake
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/demo $(wildcard tests/net/*.sh) tests/nat/row \
+SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/demo tests/fuzz/run $(wildcard tests/net/*.sh) tests/nat/row \
              bench/run bench/publish bench/profile $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
@@ -181,7 +182,7 @@ coverage-built: $(UNIT) $(SIM) $(FUZZ) $(BUILD)/ovpn
 	@find $(BUILD) -name '*.gcda' -delete
 	@$(RUN) --timeout 600 $(UNIT) $(SIM) $(REPLAY)
 	@tests/coverage $(BUILD) 95 85 $(if $(MISSING),--missing)
-$(BUILD)/fuzz-deps $(BUILD)/coverage-deps: $(BUILD)/%-deps: packaging/deps
+$(BUILD)/fuzz-deps $(BUILD)/coverage-deps $(BUILD)/lint-deps: $(BUILD)/%-deps: packaging/deps
 	@packaging/deps $*
 	@mkdir -p $(@D) && touch $@
 # Other VPNs are installed for this only. BENCH_ROUNDS, BENCH_SECONDS, BENCH_PEERS, BENCH_WIRE, ZT_BIN: see bench/run.
@@ -208,10 +209,25 @@ demo: $(BUILD)/ovpn $(BUILD)/test-deps
 
 format:
 	@clang-format --dry-run -Werror $(CODE)
-lint:
+# Static proof. clang-tidy (.clang-tidy) and gcc's analyzer look at a file at a time, and only at what has
+# changed since; with nothing cached it takes minutes. gcc loses track of what is in lists and calls it leaked: leaks
+# are for the sanitizers (SAN=1).
+LINTED  = $(wildcard $(addsuffix /*.c,core controller transport tun cli))
+LINT_ON = $(wildcard $(addsuffix /*.h,core controller transport tun cli)) .clang-tidy $(BUILD)/lint-deps
+lint: lint-cppcheck lint-scripts lint-tidy lint-analyzer
+lint-cppcheck: $(BUILD)/lint-deps
 	@cppcheck --quiet --std=c11 --enable=warning,portability --inline-suppr --error-exitcode=1 \
 	    --suppress=missingIncludeSystem -I. core controller transport tun cli
+lint-scripts: $(BUILD)/lint-deps
 	@shellcheck -x $(SCRIPTS)
+lint-tidy: $(LINTED:%.c=$(BUILD)/lint/%.tidy)
+lint-analyzer: $(LINTED:%.c=$(BUILD)/lint/%.analyzed)
+$(BUILD)/lint/%.tidy: %.c $(LINT_ON)
+	@mkdir -p $(@D)
+	$(call say,TIDY)clang-tidy --quiet $< -- -std=c11 $(EDGE) -I. $(PKG_CFLAGS) 2>/dev/null && touch $@
+$(BUILD)/lint/%.analyzed: %.c $(LINT_ON)
+	@mkdir -p $(@D)
+	$(call say,GCC)gcc -std=c11 -O0 -fanalyzer -Wno-analyzer-malloc-leak -Werror $(EDGE) -I. $(PKG_CFLAGS) -c -o /dev/null $< && touch $@
 
 # An ovpn.conf that is there already is kept, by uninstall too, as are the state in /var/lib/ovpn and its user.
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
@@ -239,7 +255,7 @@ clean:
 	rm -rf build build-san build-fuzz build-cov
 
 .PHONY: all check check-load check-nat check-nat-sim soak soak-mutants soak-day unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
-        coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint install uninstall help clean
+        coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint lint-cppcheck lint-scripts lint-tidy lint-analyzer install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:
 .SECONDARY:

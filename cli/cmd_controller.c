@@ -150,8 +150,8 @@ static void print_restored(const struct ov_store_backup *b, const char *kept)
     char when[64] = "";
     time_t made = (time_t)(b->made / 1000);
     struct tm tm;
-    localtime_r(&made, &tm);
-    strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm);
+    if (localtime_r(&made, &tm) == NULL || strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm) == 0)
+        when[0] = '\0';
     print_counts("restored", b);
     printf(", as of %s\n", when);
     if (*kept)

@@ -54,9 +54,9 @@ bool ov_id_put_aside(const char *dir, char kept[OV_PATH_MAX], char why[OV_WHY_MA
     struct tm tm;
     time_t now = time(NULL);
 
-    gmtime_r(&now, &tm);
-    strftime(name, sizeof name, OV_IDENTITY_SECRET_FILE ".old-%Y%m%d-%H%M%S", &tm);
-    if (ov_path_join(from, dir, OV_IDENTITY_SECRET_FILE, why) < 0 ||
+    if (gmtime_r(&now, &tm) == NULL ||
+        strftime(name, sizeof name, OV_IDENTITY_SECRET_FILE ".old-%Y%m%d-%H%M%S", &tm) == 0 ||
+        ov_path_join(from, dir, OV_IDENTITY_SECRET_FILE, why) < 0 ||
         ov_path_join(public, dir, OV_IDENTITY_PUBLIC_FILE, why) < 0 ||
         ov_path_join(kept, dir, name, why) < 0)
         return false;

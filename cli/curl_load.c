@@ -35,7 +35,7 @@ int ov_curl_load(struct ov_curl *out, const char *library, char *why, size_t siz
             ov_curl_unload(&c);
             return OV_EVERSION;
         }
-        memcpy(functions[i].at, &found, sizeof found); /* C has no cast from data to function */
+        *(void **)functions[i].at = found; /* as in POSIX: C has no cast to function */
     }
     *out = c;
     return OV_OK;

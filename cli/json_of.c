@@ -36,6 +36,7 @@ json_t *ov_json_of_instant(struct ov_daemon *d, ov_time when)
 
 json_t *ov_json_of_ms(ov_time t)
 {
+    /* NOLINTNEXTLINE(bugprone-integer-division): whole microseconds */
     return t == 0 ? json_null() : json_real((double)(t / 1000) / 1000);
 }
 

@@ -318,7 +318,7 @@ static int put_aside(const char *db, char kept[OV_STORE_KEPT_MAX], char error[25
         return errno == ENOENT ? OV_OK : fail(error, "read", db);
     fold_log(db);
     gmtime_r(&now, &tm);
-    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm);
+    (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm); /* it fits */
     snprintf(kept, OV_STORE_KEPT_MAX, "%s.old-%s", db, stamp);
     if (link(db, kept) != 0) {
         *kept = '\0';

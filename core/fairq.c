@@ -423,8 +423,11 @@ void ov_fairq_add(struct ov_fairq *q, ov_netid net, const uint8_t *frame, size_t
     put_done(q);
     if (len <= OV_SUPERFRAME_MAX) {
         unsigned size = size_for(len);
-        while (q->memory + slot_bytes(size) > OV_FAIRQ_BYTES)
-            drop_parcel(q, fattest(q));
+        while (q->memory + slot_bytes(size) > OV_FAIRQ_BYTES) {
+            struct flow *f = fattest(q);
+            assert(f != NULL); /* it is in somebody's parcels */
+            drop_parcel(q, f);
+        }
         p = get_slot(q, size);
     }
     if (p == NULL) {

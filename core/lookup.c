@@ -115,6 +115,7 @@ static struct ov_lookup *start(struct ov_network *net, const struct ov_lookup_ke
 {
     struct ov_lookup *l = &net->lookups[0];
     for (int i = 0; i < OV_LOOKUPS_MAX; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): net is not NULL because find() is */
         if (net->lookups[i].key.kind == 0) {
             l = &net->lookups[i];
             break;

@@ -103,7 +103,7 @@ static int sequence_step(const uint16_t *ports, size_t n)
 
 static void classify_allocation(const struct ov_nat_sample *v, size_t n, struct ov_nat_view *out)
 {
-    uint16_t ports[SAMPLES_MAX];
+    uint16_t ports[SAMPLES_MAX] = {0};
     size_t count = ports_of(v, n, ports);
     if (preserving(v, n)) {
         out->allocation = OV_NAT_PRESERVING;

@@ -5,6 +5,7 @@
 #include "punch.h"
 #include "relay.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
     }
     while (p->queued >= OV_QUEUE_MAX || p->queued_bytes + len > OV_QUEUE_BYTES) {
         struct ov_queued *old = p->queue;
+        assert(old != NULL); /* some are queued */
         p->queue = old->next;
         if (!p->queue)
             p->queue_tail = &p->queue;

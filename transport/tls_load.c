@@ -28,7 +28,7 @@ int ov_tls_load(struct ov_tls_library *out, const char *name, char *why, size_t 
             snprintf(why, size, "the library %s has no %s", name, functions[i].name);
             return OV_EVERSION;
         }
-        memcpy(functions[i].at, &found, sizeof found); /* C has no cast from data to function */
+        *(void **)functions[i].at = found; /* as in POSIX: C has no cast to function */
     }
     *out = l;
     return OV_OK;
