@@ -127,7 +127,10 @@ static void tell_roots(struct ov_owner *o)
     /* A server that does not answer at the moment is no reason to forget the one that did. */
     if (waiting)
         n = keep_roots(o, v, n);
-    if (n == 0 || (o->roots_told && n == o->nroots && memcmp(v, o->roots, sizeof(v)) == 0))
+    if (n == 0)
+        return;
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): zeroed */
+    if (o->roots_told && n == o->nroots && memcmp(v, o->roots, sizeof(v)) == 0)
         return;
     o->roots_told = true;
     memcpy(o->roots, v, sizeof(v));

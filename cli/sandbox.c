@@ -116,8 +116,8 @@ static bool resolver_dir(char out[OV_PATH_MAX])
 static int restrict_files(const struct ov_settings *s)
 {
     struct ov_landlock_rule v[NFILES + 6];
-    char resolver[OV_PATH_MAX], database[OV_PATH_MAX], reports[OV_PATH_MAX],
-        program[OV_PATH_MAX] = "";
+    char resolver[OV_PATH_MAX], database[OV_PATH_MAX], reports[OV_PATH_MAX];
+    char program[OV_PATH_MAX] = ""; /* NOLINT(clang-analyzer-deadcode.DeadStores): if SANITIZED */
     const char *notify = getenv("NOTIFY_SOCKET");
     size_t n = NFILES;
     memcpy(v, FILES, sizeof(FILES));

@@ -180,6 +180,7 @@ bool ov_sockets_refresh(struct ov_daemon *d)
             n++;
         }
     }
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): zeroed */
     if (n == d->nlocals && memcmp(v, d->locals, sizeof(v)) == 0)
         return false;
     memcpy(d->locals, v, sizeof(v));
