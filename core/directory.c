@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SILENT     (500 * OV_MS) /* a controller that owes an answer for so long is asked last */
-#define NETS_SHARE 16 /* with so many networks, a controller's new ones crowd out its own */
+#define SILENT (500 * OV_MS) /* a controller that owes an answer for so long is asked last */
+#define NETS_SHARE                                                                                 \
+    16 /* with so many networks, a controller's or source's new ones crowd out its own */
+#define LOOK_EVERY OV_SEC /* who is alive is looked at so often */
+#define EVICT_LOOK 256    /* entries looked at to find one that may give way */
 
 struct entry {
     ov_addr addr;
@@ -17,13 +20,26 @@ struct entry {
     struct ov_mac groups[]; /* ngroups of them */
 };
 
+/* What is asked of every entry lies together: a list of 16384 is gone through for one LOOKUP. */
+struct place {
+    ov_addr addr;
+    uint64_t groups; /* bits of those that it wants, see group_bit(); all for a bridge */
+    struct entry *x;
+    bool live; /* when last looked at */
+};
+
 struct dirnet {
     ov_netid id;
     struct ov_identity controller;
+    struct ov_ip source; /* of who brought it here; family 0: not known */
+    bool ours;           /* we control it, or are in it */
     uint64_t version;
     ov_time last_use;
-    struct entry **sorted; /* by address */
+    struct place *sorted; /* by address */
     size_t n, cap;
+    ov_time looked;
+    size_t live;       /* entries, of which */
+    uint64_t live_sum; /* is a number that differs with who they are */
     struct ov_map ips; /* IP -> entry */
     struct ov_revoked revoked;
 };
@@ -32,6 +48,9 @@ struct ov_directory {
     struct ov_engine *e;
     struct ov_map nets;
     size_t members;
+    /* Where looking for one that may give way goes on: the map's place, the network, its entry. */
+    size_t evict_it, evict_at;
+    ov_netid evict_net;
 };
 
 struct ov_directory *ov_directory_new(struct ov_engine *e)
@@ -66,7 +85,7 @@ static size_t lower_bound(const struct dirnet *n, ov_addr a)
     size_t lo = 0, hi = n->n;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
-        if (n->sorted[mid]->addr < a)
+        if (n->sorted[mid].addr < a)
             lo = mid + 1;
         else
             hi = mid;
@@ -77,7 +96,7 @@ static size_t lower_bound(const struct dirnet *n, ov_addr a)
 static struct entry *find(const struct dirnet *n, ov_addr a)
 {
     size_t i = lower_bound(n, a);
-    return i < n->n && n->sorted[i]->addr == a ? n->sorted[i] : NULL;
+    return i < n->n && n->sorted[i].addr == a ? n->sorted[i].x : NULL;
 }
 
 /* The entry of this very key; another one may have the address. */
@@ -87,13 +106,28 @@ static struct entry *find_member(const struct dirnet *n, const struct ov_identit
     return x && ov_identity_equal(&x->cert.member, id) ? x : NULL;
 }
 
+static uint64_t weight(ov_addr a)
+{
+    return a * 0x9e3779b97f4a7c15ull;
+}
+
+static void set_live(struct dirnet *n, struct place *at, bool live)
+{
+    if (at->live == live)
+        return;
+    at->live = live;
+    n->live += live ? 1u : (size_t)-1;
+    n->live_sum += live ? weight(at->addr) : -weight(at->addr);
+}
+
 static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
 {
     size_t i = lower_bound(n, a);
-    if (i == n->n || n->sorted[i]->addr != a)
+    if (i == n->n || n->sorted[i].addr != a)
         return;
-    unindex(n, n->sorted[i]);
-    free(n->sorted[i]);
+    set_live(n, &n->sorted[i], false);
+    unindex(n, n->sorted[i].x);
+    free(n->sorted[i].x);
     memmove(&n->sorted[i], &n->sorted[i + 1], (n->n - i - 1) * sizeof *n->sorted);
     n->n--;
     d->members--;
@@ -103,7 +137,7 @@ static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
 static void free_net(struct ov_directory *d, struct dirnet *n)
 {
     for (size_t i = 0; i < n->n; i++)
-        free(n->sorted[i]);
+        free(n->sorted[i].x);
     d->members -= n->n;
     free(n->sorted);
     ov_map_free(&n->ips);
@@ -122,62 +156,7 @@ void ov_directory_free(struct ov_directory *d)
     free(d);
 }
 
-/* Make room for a network of `controller`: its own one longest without an announcement gives way
- * when it has its share already, else anybody's; never one of ours. */
-static bool evict_net(struct ov_directory *d, ov_addr controller)
-{
-    struct dirnet *n, *pick = NULL, *own = NULL;
-    size_t owns = 0;
-    if (d->nets.len < OV_DIRECTORY_NETS)
-        return true;
-    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;) {
-        if (n->controller.addr == d->e->id.pub.addr)
-            continue;
-        if (!pick || n->last_use < pick->last_use)
-            pick = n;
-        if (n->controller.addr != controller)
-            continue;
-        owns++;
-        if (!own || n->last_use < own->last_use)
-            own = n;
-    }
-    if (owns >= NETS_SHARE)
-        pick = own;
-    if (pick)
-        free_net(d, pick);
-    return pick != NULL;
-}
-
-/* A network enters with the first member that shows a certificate of a controller whose identity
- * proves itself against the network id. */
-static struct dirnet *make_net(struct ov_directory *d, ov_netid id,
-                               const struct ov_identity *controller)
-{
-    struct ov_engine *e = d->e;
-    struct ov_identity c = *controller;
-    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(id));
-    uint8_t seed[16];
-    if (n)
-        return ov_identity_equal(&n->controller, controller) ? n : NULL;
-    if (!ov_bucket_take(&e->pow_checks, 1, e->now) || ov_identity_check(&c, &e->pow) != OV_OK ||
-        c.addr != ov_netid_controller(id))
-        return NULL;
-    if (!evict_net(d, c.addr))
-        return NULL;
-    n = calloc(1, sizeof *n);
-    if (!n || ov_map_put(&d->nets, ov_key_u64(id), n) != OV_OK) {
-        free(n);
-        return NULL;
-    }
-    n->id = id;
-    n->controller = c;
-    n->version = ov_random_u64(&e->random) >> 16; /* so that a restart is noticed */
-    e->random.fill(e->random.arg, seed, sizeof seed);
-    ov_map_init(&n->ips, (size_t)OV_DIRECTORY_MEMBERS * OV_CERT_ADDRS_MAX, seed);
-    return n;
-}
-
-/* ---- serving ---- */
+/* ---- who is there ---- */
 
 static bool alive(const struct ov_directory *d, const struct entry *x)
 {
@@ -188,16 +167,159 @@ static bool alive(const struct ov_directory *d, const struct entry *x)
            d->e->now - p->last_rx < OV_DIRECTORY_ALIVE;
 }
 
-/* All places are taken: a member that is not there any more gives way. False: all are. */
+static void look(const struct ov_directory *d, struct dirnet *n)
+{
+    if (n->looked && d->e->now - n->looked < LOOK_EVERY)
+        return;
+    n->looked = d->e->now;
+    for (size_t i = 0; i < n->n; i++)
+        set_live(n, &n->sorted[i], alive(d, n->sorted[i].x));
+}
+
+/* ---- room ---- */
+
+/* Where this announcement comes from, as one place is: an IPv4 address, an IPv6 /64, or all that is
+ * relayed. */
+static struct ov_ip source_of(const struct ov_peer *from)
+{
+    struct ov_ip ip = {0};
+    if (from && from->paths && from->paths->active >= 0)
+        ip = from->paths->p[from->paths->active].remote.ip;
+    if (ip.family == 6)
+        memset(ip.b + 8, 0, 8);
+    return ip;
+}
+
+/* Is `a` to go rather than `b`: with fewer members there, else longer without an announcement? */
+static bool lesser(const struct dirnet *a, const struct dirnet *b)
+{
+    return !b || a->live < b->live || (a->live == b->live && a->last_use < b->last_use);
+}
+
+/* Make room for a network of `controller` that comes from `source`: of those of the same one when
+ * that has its share, else of anybody's; never one of ours. */
+static bool evict_net(struct ov_directory *d, ov_addr controller, const struct ov_ip *source)
+{
+    struct dirnet *n, *pick = NULL, *own = NULL, *near = NULL;
+    size_t owns = 0, nears = 0;
+    if (d->nets.len < OV_DIRECTORY_NETS)
+        return true;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;) {
+        if (n->ours)
+            continue;
+        look(d, n);
+        if (lesser(n, pick))
+            pick = n;
+        if (ov_ip_equal(&n->source, source) && ++nears && lesser(n, near))
+            near = n;
+        if (n->controller.addr == controller && ++owns && lesser(n, own))
+            own = n;
+    }
+    if (nears >= NETS_SHARE)
+        pick = near;
+    if (owns >= NETS_SHARE)
+        pick = own;
+    if (pick)
+        free_net(d, pick);
+    return pick != NULL;
+}
+
+/* All places are taken: a member that is not there any more gives way. False: none was found now;
+ * the next one goes on looking from here. */
 static bool evict_member(struct ov_directory *d)
 {
-    struct dirnet *n;
-    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
-        for (size_t i = 0; i < n->n; i++)
-            if (!alive(d, n->sorted[i])) {
-                remove_entry(d, n, n->sorted[i]->addr);
-                return true;
-            }
+    for (int i = 0; i < EVICT_LOOK; i++) {
+        struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(d->evict_net));
+        if (!n || d->evict_at >= n->n) {
+            n = ov_map_next(&d->nets, &d->evict_it, NULL);
+            d->evict_it = n ? d->evict_it : 0;
+            d->evict_net = n ? n->id : 0;
+            d->evict_at = 0;
+            continue;
+        }
+        if (!alive(d, n->sorted[d->evict_at].x)) {
+            remove_entry(d, n, n->sorted[d->evict_at].addr);
+            return true;
+        }
+        d->evict_at++;
+    }
+    return false;
+}
+
+/* The network of a certificate just seen to be its controller's: made if need be. */
+static struct dirnet *make_net(struct ov_directory *d, ov_netid id, const struct ov_identity *c,
+                               const struct ov_peer *from)
+{
+    struct ov_engine *e = d->e;
+    struct ov_ip source = source_of(from);
+    uint8_t seed[16];
+    if (!evict_net(d, c->addr, &source))
+        return NULL;
+    struct dirnet *n = calloc(1, sizeof *n);
+    if (!n || ov_map_put(&d->nets, ov_key_u64(id), n) != OV_OK) {
+        free(n);
+        return NULL;
+    }
+    n->id = id;
+    n->controller = *c;
+    n->source = source;
+    n->ours = c->addr == e->id.pub.addr;
+    n->version = ov_random_u64(&e->random) >> 16; /* so that a restart is noticed */
+    e->random.fill(e->random.arg, seed, sizeof seed);
+    ov_map_init(&n->ips, (size_t)OV_DIRECTORY_MEMBERS * OV_CERT_ADDRS_MAX, seed);
+    return n;
+}
+
+/* A network enters with the first member that shows a certificate of a controller whose identity
+ * proves itself against the network id. Nothing is made room for before that. */
+static struct dirnet *proven_net(struct ov_directory *d, const struct ov_peer *from,
+                                 const struct ov_msg_announce *m, struct ov_cert *c)
+{
+    struct ov_engine *e = d->e;
+    struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(c->netid));
+    struct ov_identity id = m->controller;
+    if (n && !ov_identity_equal(&n->controller, &id))
+        return NULL;
+    if (!n &&
+        (!ov_bucket_take(&e->pow_checks, 1, e->now) || ov_identity_check(&id, &e->pow) != OV_OK ||
+         id.addr != ov_netid_controller(c->netid)))
+        return NULL;
+    if (ov_cert_verify(m->cert.p, m->cert.len, n ? &n->controller : &id, c) != OV_OK)
+        return NULL;
+    return n ? n : make_net(d, c->netid, &id, from);
+}
+
+/* ---- serving ---- */
+
+static bool same_mac(const struct ov_mac *a, const struct ov_mac *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* One of 64 bits, which nobody outside can choose: without it an entry does not want the group. */
+static uint64_t group_bit(const struct dirnet *n, const struct ov_mac *g)
+{
+    struct ov_key k = {0};
+    memcpy(&k.lo, g->b, sizeof g->b);
+    return 1ull << (ov_map_hash(&n->ips, k) & 63);
+}
+
+static uint64_t group_bits(const struct dirnet *n, const struct entry *x)
+{
+    uint64_t bits = x->cert.perms & OV_PERM_BRIDGE ? UINT64_MAX : 0;
+    for (int i = 0; i < x->ngroups; i++)
+        bits |= group_bit(n, &x->groups[i]);
+    return bits;
+}
+
+/* Broadcast means everybody; bridges hear every group, for whoever is behind them. */
+static bool wants(const struct entry *x, const struct ov_mac *group)
+{
+    if (ov_mac_is_broadcast(group) || (x->cert.perms & OV_PERM_BRIDGE))
+        return true;
+    for (int i = 0; i < x->ngroups; i++)
+        if (same_mac(&x->groups[i], group))
+            return true;
     return false;
 }
 
@@ -219,7 +341,7 @@ static bool insert(struct ov_directory *d, struct dirnet *n, struct entry *x)
 {
     if (n->n == n->cap) {
         size_t cap = n->cap ? n->cap * 2 : 16;
-        struct entry **v = realloc(n->sorted, cap * sizeof *v);
+        struct place *v = realloc(n->sorted, cap * sizeof *v);
         if (!v)
             return false;
         n->sorted = v;
@@ -227,7 +349,8 @@ static bool insert(struct ov_directory *d, struct dirnet *n, struct entry *x)
     }
     size_t i = lower_bound(n, x->addr);
     memmove(&n->sorted[i + 1], &n->sorted[i], (n->n - i) * sizeof *n->sorted);
-    n->sorted[i] = x;
+    n->sorted[i] = (struct place){x->addr, group_bits(n, x), x, false};
+    set_live(n, &n->sorted[i], true);
     n->n++;
     d->members++;
     n->version++;
@@ -258,13 +381,13 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
         ov_drop(e, OV_DROP_NOT_MEMBER);
         return;
     }
-    struct dirnet *n = make_net(d, c.netid, &m->controller);
-    if (!n || ov_cert_verify(m->cert.p, m->cert.len, &n->controller, &c) != OV_OK ||
-        c.timestamp <= ov_revoked_until(&n->revoked, c.member.addr)) {
+    struct dirnet *n = proven_net(d, from, m, &c);
+    if (!n || c.timestamp <= ov_revoked_until(&n->revoked, c.member.addr)) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
         return;
     }
     n->last_use = e->now;
+    n->ours |= !from;
     struct entry *old = find(n, c.member.addr);
     if (old && (same_entry(old, m) || c.timestamp < old->cert.timestamp))
         return;
@@ -282,8 +405,11 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
 void ov_directory_withdraw(struct ov_directory *d, ov_netid net, const struct ov_identity *member)
 {
     struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(net));
-    if (n && find_member(n, member))
-        remove_entry(d, n, member->addr);
+    if (!n || !find_member(n, member))
+        return;
+    remove_entry(d, n, member->addr);
+    if (member->addr == d->e->id.pub.addr)
+        n->ours = n->controller.addr == member->addr;
 }
 
 void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t len)
@@ -300,24 +426,12 @@ void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t le
         remove_entry(d, n, r.member);
 }
 
-/* Broadcast means everybody; bridges hear every group, for whoever is behind them. */
-static bool wants(const struct entry *x, const struct ov_mac *group)
+/* What an asker remembers to hear "unchanged": differs whenever an entry does, and a second later
+ * than who is alive. */
+static uint64_t state_of(const struct ov_directory *d, struct dirnet *n)
 {
-    if (ov_mac_is_broadcast(group) || (x->cert.perms & OV_PERM_BRIDGE))
-        return true;
-    for (int i = 0; i < x->ngroups; i++)
-        if (memcmp(&x->groups[i], group, sizeof *group) == 0)
-            return true;
-    return false;
-}
-
-/* What an asker remembers to hear "unchanged": differs whenever an entry, or who is alive, does. */
-static uint64_t state_of(const struct ov_directory *d, const struct dirnet *n)
-{
-    uint64_t sum = n->version;
-    for (size_t i = 0; i < n->n; i++)
-        if (alive(d, n->sorted[i]))
-            sum += n->sorted[i]->addr * 0x9e3779b97f4a7c15ull;
+    look(d, n);
+    uint64_t sum = n->version + n->live_sum;
     return sum ? sum : 1; /* 0 means "none" in a LOOKUP */
 }
 
@@ -326,13 +440,17 @@ static void add(struct ov_msg_found *f, const struct entry *x)
     f->certs[f->n++] = (struct ov_slice){x->blob, x->len};
 }
 
-static void collect_group(const struct ov_directory *d, const struct dirnet *n, ov_addr who,
-                          const struct ov_msg_lookup *m, struct ov_msg_found *f)
+static void collect_group(const struct dirnet *n, ov_addr who, const struct ov_msg_lookup *m,
+                          struct ov_msg_found *f)
 {
     size_t bytes = 0;
+    bool all = ov_mac_is_broadcast(&m->key.group);
+    uint64_t bit = group_bit(n, &m->key.group);
     for (size_t i = lower_bound(n, m->after + 1); i < n->n; i++) {
-        const struct entry *x = n->sorted[i];
-        if (x->addr == who || !wants(x, &m->key.group) || !alive(d, x))
+        const struct entry *x = n->sorted[i].x;
+        if (!n->sorted[i].live || (!all && !(n->sorted[i].groups & bit)))
+            continue;
+        if (x->addr == who || !wants(x, &m->key.group))
             continue;
         if (f->n == OV_FOUND_MAX || bytes + x->len + 2 > OV_MESSAGE_MAX - 256) {
             f->flags |= OV_FOUND_MORE;
@@ -357,7 +475,7 @@ int ov_directory_answer(struct ov_directory *d, const struct ov_identity *who,
         if (m->version == f.version && m->after == 0)
             f.flags = OV_FOUND_UNCHANGED;
         else
-            collect_group(d, n, who->addr, m, &f);
+            collect_group(n, who->addr, m, &f);
     }
     if (m->key.kind == OV_LOOKUP_IP) {
         if ((x = ov_map_get(&n->ips, ov_key_ip(&m->key.ip))) != NULL)
