@@ -241,11 +241,12 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
     if (!l)
         return;
     for (int i = 0; i < m->n; i++)
-        if (ov_member_accept(net, m->certs[i].p, m->certs[i].len, &member) != OV_OK)
-            ov_drop(net->o->e, OV_DROP_NOT_MEMBER);
-    if (member && fits(net, l, member))
-        resolved(net, l, member);
-    else if (l->key.kind == OV_LOOKUP_IP)
+        if (ov_member_told(net, m->certs[i].p, m->certs[i].len, &member) == OV_OK &&
+            fits(net, l, member)) {
+            resolved(net, l, member);
+            return;
+        }
+    if (l->key.kind == OV_LOOKUP_IP)
         try_others(net, l);
 }
 

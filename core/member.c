@@ -184,8 +184,9 @@ static int check_pin(struct ov_network *net, const struct ov_identity *id)
     return OV_OK;
 }
 
-int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
-                     struct ov_member **out)
+/* `checks`: what pays for a signature to be checked; NULL: the caller has. */
+static int accept(struct ov_network *net, const uint8_t *blob, size_t len, struct ov_bucket *checks,
+                  struct ov_member **out)
 {
     struct ov_cert c;
     int err = ov_cert_decode(blob, len, &c);
@@ -197,6 +198,8 @@ int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
     /* What we have already is at least as new: spare the signature. */
     if (m && m->cert.timestamp >= c.timestamp && ov_identity_equal(&m->cert.member, &c.member))
         goto known;
+    if (checks && !ov_bucket_take(checks, 1, net->o->e->now))
+        return OV_ELIMIT;
     err = ov_cert_verify(blob, len, &net->controller, &c);
     if (err != OV_OK)
         return err;
@@ -223,6 +226,20 @@ known:
     if (out)
         *out = m;
     return OV_OK;
+}
+
+int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
+                     struct ov_member **out)
+{
+    return accept(net, blob, len, NULL, out);
+}
+
+int ov_member_told(struct ov_network *net, const uint8_t *blob, size_t len, struct ov_member **out)
+{
+    int err = accept(net, blob, len, &net->told, out);
+    if (err != OV_OK && err != OV_EEXIST)
+        ov_drop(net->o->e, err == OV_ELIMIT ? OV_DROP_LIMIT : OV_DROP_NOT_MEMBER);
+    return err;
 }
 
 /* ---- showing certificates ---- */

@@ -8,6 +8,10 @@
  * (another key is pinned for its address), OV_EFULL. `out` may be NULL. */
 OV_CHECK int ov_member_accept(struct ov_network *net, const uint8_t *blob, size_t len,
                               struct ov_member **out);
+/* The same for one that a directory named: its signature is checked at the expense of what this
+ * network may spend on those (OV_ELIMIT); what we know already is free. Counts what it refuses. */
+OV_CHECK int ov_member_told(struct ov_network *net, const uint8_t *blob, size_t len,
+                            struct ov_member **out);
 struct ov_member *ov_member_find(const struct ov_network *net, ov_addr a);
 struct ov_member *ov_member_by_ip(const struct ov_network *net, const struct ov_ip *ip);
 /* Does this certificate name the peer's very key? Addresses only look things up. */

@@ -243,10 +243,8 @@ static ov_addr take_page(struct ov_network *net, struct ov_group *g, const struc
         last = c.member.addr;
         if (last <= g->after)
             continue;
-        int err = ov_member_accept(net, f->certs[i].p, f->certs[i].len, &m);
-        if (err != OV_OK && err != OV_EEXIST)
-            ov_drop(net->o->e, OV_DROP_NOT_MEMBER);
-        else if (err == OV_OK && g->fresh_n < OV_MEMBERS_MAX && !push(g, last))
+        int err = ov_member_told(net, f->certs[i].p, f->certs[i].len, &m);
+        if (err == OV_OK && g->fresh_n < OV_MEMBERS_MAX && !push(g, last))
             return 0;
     }
     return last;

@@ -20,6 +20,7 @@
 #define REPLY_BURST    30 /* changes of the controller at once, */
 #define REPLY_COST     2  /* and seconds between them later */
 #define ASK_LEFT_OUT   (5 * OV_SEC)  /* what came too soon is asked for */
+#define TOLD_RATE      500           /* certificates a second of those that directories name */
 #define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
 #define MULTICAST_RATE 2000000ull    /* replicated bytes a second */
 #define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX + 8)
@@ -446,6 +447,7 @@ static struct ov_network *new_network(struct ov_overlay *o, ov_netid id)
     ov_map_init(&net->ips, (size_t)OV_MEMBERS_MAX * OV_CERT_ADDRS_MAX, seed);
     ov_map_init(&net->learned, OV_LEARNED_MAX, seed);
     ov_bucket_init(&net->multicast, MULTICAST_RATE, MULTICAST_RATE * 2, e->now);
+    ov_bucket_init(&net->told, TOLD_RATE, OV_MEMBERS_MAX, e->now);
     ov_bucket_init(&net->replies, 1, REPLY_BURST * REPLY_COST, e->now);
     ov_timer_init(&net->timer, service, net);
     net->request_next = e->now;

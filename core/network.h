@@ -76,6 +76,7 @@ struct ov_learned {
 /* Members that relay, as a directory named them. */
 struct ov_volunteers {
     ov_time asked; /* 0: never */
+    bool asking;   /* an answer is expected */
     unsigned tries;
     size_t n;
     ov_addr member[OV_FOUND_MAX];
@@ -116,6 +117,7 @@ struct ov_network {
     struct ov_group group[OV_GROUP_CACHE];
     struct ov_bucket multicast;
     struct ov_bucket replies; /* of the controller that change something */
+    struct ov_bucket told;    /* certificates new to us that directories name */
     struct ov_volunteers volunteers;
 
     struct ov_timer timer;

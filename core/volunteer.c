@@ -75,6 +75,7 @@ static void ask(struct ov_network *net)
     if (v->asked && now - v->asked < (v->n ? ASK_GAP : ASK_EMPTY))
         return;
     v->asked = now;
+    v->asking = true;
     ov_lookup_ask(net, &m, v->tries++, NULL);
 }
 
@@ -82,11 +83,12 @@ void ov_volunteer_found(struct ov_network *net, const struct ov_msg_found *f)
 {
     struct ov_volunteers *v = &net->volunteers;
     struct ov_member *m;
-    if (!v->asked || f->flags & OV_FOUND_UNCHANGED)
+    if (!v->asking || f->flags & OV_FOUND_UNCHANGED)
         return;
+    v->asking = false;
     v->n = 0;
     for (int i = 0; i < f->n; i++)
-        if (ov_member_accept(net, f->certs[i].p, f->certs[i].len, &m) == OV_OK)
+        if (ov_member_told(net, f->certs[i].p, f->certs[i].len, &m) == OV_OK)
             v->member[v->n++] = m->cert.member.addr;
 }
 

@@ -1,7 +1,9 @@
 /* Who may use up what belongs to all: the disk, the processor, memory, and places in tables. */
 #include "attack.h"
 
+#include "core/lookup.h"
 #include "core/root.h"
+#include "core/volunteer.h"
 
 /* The last thing of this kind that the node wants stored; how many there were. */
 static unsigned stored(struct host *h, enum ov_persist_kind kind, uint64_t *first)
@@ -210,6 +212,53 @@ static void test_named_roots_wait(void **state)
     wire_free(&w);
 }
 
+/* ---- what a directory may cost ---- */
+
+#define CERTS OV_FOUND_MAX
+
+static void make_certs(uint8_t blob[CERTS][OV_CERT_MAX], struct ov_slice out[CERTS])
+{
+    for (uint8_t i = 0; i < CERTS; i++) {
+        struct ov_identity_secret s;
+        wire_identity(7000 + i, &s);
+        out[i] = (struct ov_slice){blob[i], make_cert(&s.pub, (uint8_t)(100 + i), 0, blob[i])};
+    }
+}
+
+static void test_named_certificates(void **state)
+{
+    struct wire w = {0};
+    struct ov_network *net = admitted(&w);
+    struct host *h = &w.h[1];
+    static uint8_t blob[CERTS][OV_CERT_MAX];
+    struct ov_msg_found f = {.netid = the_net(), .n = CERTS};
+    struct ov_member *m;
+    (void)state;
+    make_certs(blob, f.certs);
+    /* Nobody asked. */
+    f.key = (struct ov_lookup_key){.kind = OV_LOOKUP_GROUP, .group = OV_VOLUNTEERS};
+    net->volunteers.asked = w.now;
+    ov_lookup_found(net, net->controller_peer, &f);
+    assert_int_equal(net->members.len, 0);
+    /* Asked: so many are checked, what is known costs nothing, and more follow with time. */
+    net->told = (struct ov_bucket){.rate = 1, .burst = 10, .tokens_ns = 10000000000, .last = w.now};
+    net->volunteers.asking = true;
+    ov_lookup_found(net, net->controller_peer, &f);
+    assert_int_equal(net->members.len, 10);
+    assert_int_equal(h->n->e.stats.drops[OV_DROP_LIMIT], CERTS - 10);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(ov_member_told(net, f.certs[i].p, f.certs[i].len, &m), OV_OK);
+    assert_int_equal(ov_member_told(net, f.certs[10].p, f.certs[10].len, &m), OV_ELIMIT);
+    ov_lookup_found(net, net->controller_peer, &f); /* answered already */
+    assert_int_equal(net->members.len, 10);
+    w.now += 3 * OV_SEC;
+    ov_node_tick(h->n, w.now);
+    net->volunteers.asking = true;
+    ov_lookup_found(net, net->controller_peer, &f);
+    assert_int_equal(net->members.len, 13);
+    wire_free(&w);
+}
+
 /* ---- what an answer to "who is there" may cost ---- */
 
 static void iam(struct wire *w, struct host *h, uint64_t nonce, const struct ov_identity *id,
@@ -259,10 +308,10 @@ static void test_who_are_you(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quick_restarts),    cmocka_unit_test(test_stamps_are_written_rarely),
-        cmocka_unit_test(test_stored_in_the_end), cmocka_unit_test(test_same_answer_again),
-        cmocka_unit_test(test_other_answers),     cmocka_unit_test(test_named_roots_wait),
-        cmocka_unit_test(test_who_are_you),
+        cmocka_unit_test(test_quick_restarts),     cmocka_unit_test(test_stamps_are_written_rarely),
+        cmocka_unit_test(test_stored_in_the_end),  cmocka_unit_test(test_same_answer_again),
+        cmocka_unit_test(test_other_answers),      cmocka_unit_test(test_named_roots_wait),
+        cmocka_unit_test(test_named_certificates), cmocka_unit_test(test_who_are_you),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
