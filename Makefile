@@ -6,6 +6,7 @@
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
 #   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
 #   make check-nat-sim   every pair of NATs in the simulation, SEEDS runs each (200)
+#   make check-kill      a busy controller killed KILLS (200) times: nothing acknowledged is lost; takes minutes
 #   make fuzz            fuzz every parser and state machine, FUZZ_TIME seconds each (clang); ONLY=WORD
 #   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
 #   make coverage        what unit tests, simulation and fuzz corpora reach of core/ (gcov); MISSING=1: and what not
@@ -146,7 +147,7 @@ RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--o
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
-	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short'
+	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
 unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)
@@ -161,6 +162,9 @@ check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@LOAD_MB=$(LOAD_MB) $(RUN) --timeout 3600 --jobs 1 $(filter %-load.sh %-load-frames.sh,$(NET))
 check-nat: $(BUILD)/ovpn $(BUILD)/test-deps
 	@BUILD=$(BUILD) SAN=$(SAN) tests/nat/run $(ROWS)
+.PHONY: check-kill
+check-kill: $(BUILD)/ovpn $(BUILD)/test-deps
+	@BUILD=$(BUILD) SAN=$(SAN) tests/kill --kills $(or $(KILLS),200)
 layers:
 	@tests/layers
 purity: $(BUILD)/libcore.a
