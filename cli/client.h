@@ -45,6 +45,9 @@ void ov_complain(const char *message, const char *hint);
  * Returns OV_EXIT_FAILED. */
 int ov_failed(const struct ov_command_line *line, const char *message, const char *hint);
 
+/* Warn of those of a list, peers or members, that are alive on two computers. */
+void ov_json_warn_twice(const json_t *list);
+
 /* Print for programs. */
 void ov_json_print(const json_t *json);
 

@@ -67,6 +67,7 @@ static void print_members(const struct ov_command_line *line, const json_t *repl
     }
     ov_table_print(&t, stdout);
     ov_table_free(&t);
+    ov_json_warn_twice(members);
     if (n)
         printf("\n%zu %s for you. To admit: ovpn net authorize %s %s\n", n,
                n == 1 ? "waits" : "wait", line->args[0], n == 1 ? waiting : "ADDRESS");

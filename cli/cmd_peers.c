@@ -97,6 +97,7 @@ static void print_all(const json_t *peers)
         if (*why)
             printf("%s%s: %s\n", reasons++ ? "" : "\n", ov_json_text(p, "address", ""), why);
     }
+    ov_json_warn_twice(peers);
     if (relayed)
         printf("\nRELAY: no direct way to that peer was found yet, so its datagrams go through a "
                "root or a member\n"

@@ -212,6 +212,24 @@ static void print_conflicts(const json_t *s)
     }
 }
 
+/* Two computers with one identity cut each other off, and neither looks broken. */
+static void print_twin(const json_t *s)
+{
+    const json_t *t = json_object_get(s, "twin");
+    char ago[OV_TEXT_UNIT];
+
+    if (!json_is_object(t))
+        return;
+    printf(
+        "\nWARNING: another computer uses this node's identity, too (%s, at %s, as %s says). They "
+        "cut each\n"
+        "other off. Was this one, or its disk, copied? On the copy: sudo ovpn id new --force, "
+        "restart the daemon\n"
+        "and join again. If nobody copied it, the key was stolen: \"ovpn doctor\" says more.\n",
+        ov_text_ago(ov_json_number(t, "last", 0), (double)time(NULL), ago),
+        ov_json_text(t, "at", "a relay"), ov_json_text(t, "told_by", "?"));
+}
+
 int ov_cmd_status(int argc, char **argv)
 {
     struct ov_command_line line;
@@ -234,6 +252,7 @@ int ov_cmd_status(int argc, char **argv)
         print_traffic(status);
         print_drops(status);
         print_conflicts(status);
+        print_twin(status);
     }
     json_decref(status);
     ov_client_close(client);

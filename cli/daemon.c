@@ -80,6 +80,23 @@ static void on_pong(struct ov_daemon *d, const struct ov_out_event *e)
         p->remote = peer.remote;
 }
 
+/* Our own identity is alive elsewhere, too; of others the engine writes by itself. */
+static void on_twin(struct ov_daemon *d, const struct ov_out_event *e)
+{
+    struct ov_twin_info twin;
+    char by[OV_ADDR_TEXT], at[OV_ENDPOINT_TEXT];
+    ov_time now = ov_daemon_now(d);
+    if (e->addr != ov_node_identity(d->node)->addr || !ov_node_twin(d->node, &twin) ||
+        (d->twin_said != 0 && now - d->twin_said < OV_TWINS_SHOWN))
+        return;
+    d->twin_said = now;
+    ov_log(&d->log, OV_LOG_WARN,
+           "%s hears another computer with this node's identity, at %s: \"ovpn doctor\" says what "
+           "to do",
+           ov_addr_format(twin.by, by),
+           twin.at.ip.family != 0 ? ov_endpoint_format(&twin.at, at) : "a relay");
+}
+
 /* Mark what an event asks for; doing it is for on_prepare(). */
 static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
 {
@@ -103,6 +120,9 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
         break;
     case OV_EVENT_PONG:
         on_pong(d, e);
+        break;
+    case OV_EVENT_TWIN:
+        on_twin(d, e);
         break;
     case OV_EVENT_SOCKETS:
         ov_extras_asked(d, e);

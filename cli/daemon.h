@@ -42,6 +42,7 @@ struct ov_daemon {
     struct ov_owner *owner; /* NULL: no controller here */
     struct ov_pings pings;
     struct ov_conflicts conflicts;
+    ov_time twin_said; /* when the log was last told that our identity is alive twice */
     struct ov_persist *persist;
     struct ov_watch *watch;
     struct ov_portmap *portmap;     /* NULL: switched off */

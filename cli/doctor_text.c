@@ -125,6 +125,9 @@ static void print_host(const struct page *p, const json_t *report)
     print_daemon(p, json_object_get(report, "host"), status);
     for (size_t i = 0; i < json_array_size(nets); i++)
         print_network(p, json_array_get(nets, i));
+    if (json_is_object(json_object_get(status, "twin")))
+        line(p, BAD, "identity", "another computer uses it, too, at %s",
+             ov_json_text(json_object_get(status, "twin"), "at", "a relay"));
     if (json_is_object(status) && json_array_size(nets) == 0)
         line(p, NOTE, "networks", "none is joined");
 }

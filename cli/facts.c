@@ -110,6 +110,24 @@ static void read_servers(const json_t *servers, const json_t *roots, struct ov_f
     }
 }
 
+/* Where else this node's identity is alive; for a peer, where it is. */
+static void read_twins(const json_t *report, struct ov_facts *f, struct ov_facts_room *room)
+{
+    const json_t *twin = json_object_get(json_object_get(report, "status"), "twin");
+    const json_t *twice = json_object_get(json_object_get(report, "peer"), "twice");
+    const char *at = text(twice, "at"), *and_at = text(twice, "and_at");
+    if (json_is_object(twin)) {
+        const char *where = text(twin, "at");
+        snprintf(room->twin, sizeof(room->twin), "%.60s", where != NULL ? where : "a relay");
+        f->twin = room->twin;
+    }
+    if (json_is_object(twice)) {
+        snprintf(room->twice, sizeof(room->twice), "%.60s and %.60s", at != NULL ? at : "a relay",
+                 and_at != NULL ? and_at : "a relay");
+        f->twice = room->twice;
+    }
+}
+
 static void read_status(const json_t *report, struct ov_facts *f)
 {
     const json_t *s = json_object_get(report, "status"), *roots = json_object_get(s, "roots");
@@ -248,6 +266,7 @@ void ov_facts_read(const json_t *report, struct ov_facts *out, struct ov_facts_r
     read_status(report, out);
     read_networks(report, out, room);
     read_peer(report, out, room);
+    read_twins(report, out, room);
 }
 
 void ov_facts_judge(json_t *report)

@@ -8,7 +8,7 @@
 
 /* Texts in *out are the report's, but for those of `room`. What is missing counts as not known. */
 struct ov_facts_room {
-    char peer[128], waiting[64];
+    char peer[128], waiting[64], twin[64], twice[128];
 };
 void ov_facts_read(const json_t *report, struct ov_facts *out, struct ov_facts_room *room);
 /* Read the facts, and put what follows from them into the report: "verdict" and its company. */

@@ -6,6 +6,28 @@
 #include <string.h>
 #include <unistd.h>
 
+void ov_json_warn_twice(const json_t *list)
+{
+    size_t i, n = 0;
+    const json_t *who;
+
+    json_array_foreach(list, i, who)
+    {
+        const json_t *twice = json_object_get(who, "twice");
+        if (!json_is_object(twice))
+            continue;
+        printf("%sWARNING: %s is alive on two computers, at %s and at %s\n", n++ ? "" : "\n",
+               ov_json_text(who, "address", "?"), ov_json_text(twice, "at", "a relay"),
+               ov_json_text(twice, "and_at", "a relay"));
+    }
+    if (n)
+        printf(
+            "Two with one identity cut each other off. On the copy: sudo ovpn id new --force, "
+            "restart the daemon,\n"
+            "join again. If it is no copy, the key was stolen: throw it out, ovpn net deauthorize "
+            "NET ADDRESS\n");
+}
+
 void ov_json_print(const json_t *json)
 {
     /* Strangers' names are in it: a terminal gets nothing that it could take for a command. */

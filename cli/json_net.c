@@ -47,17 +47,18 @@ json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n)
 json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m)
 {
     static const char *const STATE[] = {"pending", "admitted", "denied"};
-    struct ov_peer_info peer;
+    struct ov_peer_info peer = {0};
     char identity[OV_IDENTITY_TEXT];
-    bool online = m->id.addr == ov_node_identity(d->node)->addr ||
-                  (ov_node_peer(d->node, m->id.addr, &peer) == OV_OK && peer.session);
+    bool online = ov_node_peer(d->node, m->id.addr, &peer) == OV_OK && peer.session;
+    online |= m->id.addr == ov_node_identity(d->node)->addr;
     return json_pack(
-        "{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b}", "address", ov_json_of_addr(m->id.addr),
+        "{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "address", ov_json_of_addr(m->id.addr),
         "identity", ov_identity_format(&m->id, identity), "name", ov_json_of_text(m->name), "state",
         STATE[m->state], "addresses", ov_json_of_prefixes(m->addrs, m->naddrs), "bridge",
         (m->perms & OV_PERM_BRIDGE) != 0, "note", ov_json_of_text(m->note), "tags",
         ov_json_of_text(m->tags), "first_seen", ov_json_of_wall(m->first_seen), "admitted",
-        ov_json_of_wall(m->admitted), "last_seen", ov_json_of_wall(m->last_seen), "online", online);
+        ov_json_of_wall(m->admitted), "last_seen", ov_json_of_wall(m->last_seen), "online", online, "twice",
+        ov_json_of_twice(d, &peer));
 }
 
 json_t *ov_json_of_invite(const struct ov_invite_record *i)

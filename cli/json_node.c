@@ -118,6 +118,16 @@ static json_t *status_conflicts(const struct ov_daemon *d)
     return list;
 }
 
+/* Our own identity on another computer; null: not that anybody told. */
+static json_t *status_twin(struct ov_daemon *d)
+{
+    struct ov_twin_info twin;
+    if (!ov_node_twin(d->node, &twin))
+        return json_null();
+    return json_pack("{s:o,s:o,s:o}", "last", ov_json_of_instant(d, twin.told), "told_by",
+                     ov_json_of_addr(twin.by), "at", ov_json_of_endpoint(&twin.at));
+}
+
 static json_t *answer(uint8_t a)
 {
     return a == OV_NAT_YES ? json_true() : a == OV_NAT_NO ? json_false() : json_null();
@@ -160,7 +170,7 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         "traffic", status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
         (json_int_t)s.sessions, "networks",
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
-        status_drops(d, &s), "conflicts", status_conflicts(d), "port_mapping",
+        status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d), "port_mapping",
         ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d), "tcp",
         ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d));
 }
@@ -390,7 +400,7 @@ json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
     if (info->link)
         remote.scope = 0; /* only tells streams apart */
     return json_pack(
-        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
         "address", ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
         info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
         PATH[info->path], "remote", ov_json_of_endpoint(&remote), "via", ov_json_of_addr(info->via),
@@ -399,7 +409,8 @@ json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
         (int)info->mtu, "rx_bytes", (json_int_t)info->rx_bytes, "tx_bytes",
         (json_int_t)info->tx_bytes, "last_rx", ov_json_of_instant(d, info->last_rx), "last_tx",
         ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info), "why",
-        peer_why(info), "punch", peer_punch(info), "link", peer_link(d, info));
+        peer_why(info), "punch", peer_punch(info), "link", peer_link(d, info), "twice",
+        ov_json_of_twice(d, info));
 }
 
 /* ---- PING ---- */

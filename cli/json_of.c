@@ -58,6 +58,15 @@ json_t *ov_json_of_endpoint(const struct ov_endpoint *e)
     return e->ip.family == 0 ? json_null() : json_string(ov_endpoint_format(e, text));
 }
 
+json_t *ov_json_of_twice(struct ov_daemon *d, const struct ov_peer_info *info)
+{
+    if (info->twice == 0)
+        return json_null();
+    return json_pack("{s:o,s:o,s:o}", "last", ov_json_of_instant(d, info->twice), "at",
+                     ov_json_of_endpoint(&info->places[0]), "and_at",
+                     ov_json_of_endpoint(&info->places[1]));
+}
+
 json_t *ov_json_of_prefixes(const struct ov_prefix *v, size_t n)
 {
     char text[OV_PREFIX_TEXT];

@@ -88,6 +88,41 @@ static bool no_daemon(const struct ov_facts *f, struct ov_verdict *v)
     return true;
 }
 
+/* ---- identities ---- */
+
+static bool is_twin(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (f->twin == NULL)
+        return false;
+    say(v, "identity_twice", OV_OUTCOME_BROKEN,
+        "Another computer uses the identity of this one, heard at %s; the two cut each other off.",
+        f->twin);
+    advise(v,
+           "was this computer, its disk or its virtual machine copied? The copy needs an identity "
+           "of its own; on it: sudo ovpn id new --force, restart the daemon, join again");
+    advise(v,
+           "if nobody copied it, the key was stolen: do the same here, and ask the owners of your "
+           "networks to throw out the old address: ovpn net deauthorize NET ADDRESS");
+    return true;
+}
+
+static bool is_peer_twice(const struct ov_facts *f, struct ov_verdict *v)
+{
+    if (f->peer == NULL || f->twice == NULL)
+        return false;
+    say(v, "peer_twice", OV_OUTCOME_BROKEN,
+        "%s is alive on two computers, at %s. The two cut each other off, and which one answers "
+        "changes all the time.",
+        f->peer, f->twice);
+    advise(v,
+           "one is a copy of the other, its disk or its virtual machine; it needs an identity of "
+           "its own, on it: sudo ovpn id new --force, restart the daemon, join again");
+    advise(v,
+           "if it is no copy, the key was stolen; the owner of the network throws it out: ovpn net "
+           "deauthorize NET ADDRESS");
+    return true;
+}
+
 /* ---- the way out ---- */
 
 static void no_root_answers(const struct ov_facts *f, struct ov_verdict *v)
@@ -396,7 +431,7 @@ void ov_verdict_find(const struct ov_facts *f, struct ov_verdict *out)
     bool reached =
         f->peer != NULL && f->known && f->path != OV_PEER_WAY_NONE && f->ping != OV_NO_ANSWER;
     memset(out, 0, sizeof(*out));
-    if (no_daemon(f, out))
+    if (no_daemon(f, out) || is_twin(f, out) || is_peer_twice(f, out))
         return;
     /* What reaches the peer all the same is no trouble of this peer. */
     if (!(reached && f->path == OV_PEER_WAY_DIRECT) && no_way_out(f, out))

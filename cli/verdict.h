@@ -2,8 +2,8 @@
  * plain words, with what to do about it.
  *
  * A pure function of the facts. Its ids are stable, for programs; docs/api.md lists them. Facts are
- * looked at in the order in which they matter: no daemon; no way out; no root; no membership; the
- * peer; then what only makes things slower. */
+ * looked at in the order in which they matter: no daemon; an identity used twice; no way out; no
+ * root; no membership; the peer; then what only makes things slower. */
 #ifndef OV_CLI_VERDICT_H
 #define OV_CLI_VERDICT_H
 
@@ -40,6 +40,7 @@ struct ov_facts {
     const char *why;                   /* of a bad configuration */
     bool offline;                      /* there is no route to anywhere */
     bool send_refused;                 /* the kernel refused to send datagrams */
+    const char *twin;                  /* where else this identity is alive; NULL: nowhere */
     /* the way out */
     bool is_root;
     unsigned roots, online;
@@ -65,6 +66,7 @@ struct ov_facts {
     const char *strategy;        /* "birthday"; of a hard attempt that got through */
     const char *relay_why, *via; /* by relay: a reason's code (core/why.h), and through whom */
     const char *relay_words;     /* that reason in words */
+    const char *twice;           /* the two places where the peer is alive; NULL: there is one */
     bool deaf; /* the peer has never heard by UDP from a root: it is blocked there */
 };
 

@@ -18,6 +18,7 @@
 #include "ratelimit.h"
 #include "stats.h"
 #include "timer.h"
+#include "twins.h"
 #include "wire.h"
 
 struct ov_reflect;
@@ -60,6 +61,7 @@ struct ov_engine {
     struct ov_identity_secret id;
     uint8_t caps, aeads;
     uint16_t boot; /* random for each start */
+    struct ov_twin_info twin;
     struct ov_pow pow;
     struct ov_random random;
     struct ov_log log;

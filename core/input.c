@@ -170,7 +170,7 @@ static void on_initiation(struct arrival *a)
     struct ov_peer *p = initiator(a, &hs, &init);
     if (!p)
         goto out;
-    if (init.stamp <= p->s.remote_stamp) {
+    if (!ov_twins_fresh(&p->s.twins, init.boot, init.stamp)) {
         ov_drop(e, OV_DROP_HANDSHAKE_REPLAY);
         goto out;
     }
@@ -398,6 +398,21 @@ static void on_punch(struct arrival *a, struct ov_peer *p, const uint8_t *m, siz
         ov_punch_received(p, &punch);
 }
 
+/* Our own identity is alive elsewhere. Whom we chose is believed: roots and controllers. */
+static void on_twin(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
+{
+    struct ov_msg_twin twin;
+    struct ov_engine *e = a->e;
+    if (!p->keep)
+        ov_drop(e, OV_DROP_UNEXPECTED);
+    else if (ov_msg_twin_decode(m, len, &twin) != OV_OK)
+        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
+    else {
+        e->twin = (struct ov_twin_info){e->now, p->id.addr, twin.seen};
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_TWIN, .addr = e->id.pub.addr});
+    }
+}
+
 static void on_close(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
 {
     uint8_t reason;
@@ -433,6 +448,9 @@ static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t l
         break;
     case OV_MSG_REFLECT_OK:
         ov_reflect_answered(p, msg + 1, len - 1);
+        break;
+    case OV_MSG_TWIN:
+        on_twin(a, p, msg + 1, len - 1);
         break;
     case OV_MSG_WHOIS:
         on_whois(a, p, msg + 1, len - 1);

@@ -251,7 +251,8 @@ static void recognized(struct ov_lan *l, struct ov_network *net, const struct ov
     struct ov_engine *e = l->o->e;
     bool used = p->last_frame && e->now - p->last_frame < OV_PEER_ACTIVE;
     bool wanted = used || p->hs_wanted || seeks_us(net, &b->seek);
-    bool rebooted = p->s.boot && p->s.boot != (1u << 16 | b->boot);
+    bool rebooted =
+        ov_twins_boot(&p->s.twins) && ov_twins_boot(&p->s.twins) != (1u << 16 | b->boot);
     note_met(l, p->id.addr, net->id);
     if (!p->keep || p->nhints < OV_HINTS_MAX) /* those of roots are of the user */
         ov_peer_hint(p, ep);

@@ -24,6 +24,7 @@
 #include "output.h"
 #include "stats.h"
 #include "strategy.h"
+#include "twins.h"
 #include "types.h"
 #include "why.h"
 #include "wire.h"
@@ -189,6 +190,9 @@ struct ov_punch_info {
     enum ov_attempt_result result;
 };
 
+/* Is our own identity alive on another computer, too, as a root or controller told lately? */
+bool ov_node_twin(const struct ov_node *n, struct ov_twin_info *out);
+
 enum ov_peer_path { OV_PEER_NONE, OV_PEER_RELAY, OV_PEER_DIRECT };
 struct ov_peer_info {
     struct ov_identity id;
@@ -208,6 +212,8 @@ struct ov_peer_info {
     uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
     enum ov_why why; /* RELAY: why not direct */
     struct ov_punch_info punch;
+    ov_time twice;                /* when it last showed to be alive on two computers; 0: it is not */
+    struct ov_endpoint places[2]; /* then: where it was heard last, and before; family 0: a relay */
     size_t nnets;
     struct {
         ov_netid net;

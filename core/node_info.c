@@ -29,6 +29,12 @@ void ov_node_stats(const struct ov_node *n, struct ov_node_stats *out)
         out->sessions += ov_peer_up(p);
 }
 
+bool ov_node_twin(const struct ov_node *n, struct ov_twin_info *out)
+{
+    *out = n->e.twin;
+    return out->told && n->e.now - out->told < OV_TWINS_SHOWN;
+}
+
 void ov_node_nat(const struct ov_node *n, struct ov_nat_profile *out)
 {
     ov_reflect_profile(&n->e, out);
@@ -117,6 +123,16 @@ static void fill_nets(const struct ov_node *n, ov_addr a, struct ov_peer_info *o
     }
 }
 
+static void fill_twins(const struct ov_peer *p, struct ov_peer_info *out)
+{
+    const struct ov_twins *t = &p->s.twins;
+    if (!ov_twins_seen(t, p->e->now))
+        return;
+    out->twice = t->returned;
+    for (int i = 0; i < 2; i++)
+        out->places[i] = t->life[i].from;
+}
+
 int ov_node_peer(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
 {
     struct ov_peer *p = ov_peer_find(&n->e, a);
@@ -132,6 +148,7 @@ int ov_node_peer(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
     if (out->session && p->paths)
         fill_path(p, out);
     fill_punch(p, out);
+    fill_twins(p, out);
     out->last_rx = p->rx_datagrams ? p->last_rx : 0;
     out->last_tx = p->last_tx;
     out->rx_bytes = p->rx_bytes;

@@ -288,10 +288,38 @@ void ov_peer_flush(struct ov_peer *p)
     }
 }
 
+/* It is not one but two: tell it, as it cannot see that itself. */
+static void tell_twin(struct ov_peer *p)
+{
+    char addr[OV_ADDR_TEXT], one[OV_ENDPOINT_TEXT], two[OV_ENDPOINT_TEXT];
+    const struct ov_life *life = p->s.twins.life;
+    const struct ov_msg_twin msg = {.seen = life[1].from};
+    uint8_t buf[32];
+    struct ov_writer w;
+    if (p->s.twins.returns == 2) /* a line for each time that it begins */
+        ov_log(&p->e->log, OV_LOG_WARN, "%s is alive on two computers: at %s and at %s",
+               ov_addr_format(p->id.addr, addr),
+               life[0].from.ip.family ? ov_endpoint_format(&life[0].from, one) : "a relay",
+               life[1].from.ip.family ? ov_endpoint_format(&life[1].from, two) : "a relay");
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_twin_encode(&w, &msg);
+    ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_TWIN, .addr = p->id.addr});
+}
+
+/* A session stands: which start of the peer is it with? True: another than before. */
+static bool meet(struct ov_peer *p, const struct ov_via *via, uint16_t boot)
+{
+    static const struct ov_endpoint nowhere;
+    struct ov_twins *t = &p->s.twins;
+    return ov_twins_heard(t, boot, p->s.current->begun, via->relay ? &nowhere : &via->ep,
+                          p->e->now);
+}
+
 void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initiated, uint16_t boot)
 {
     struct ov_engine *e = p->e;
-    bool fresh = ov_session_rebooted(&p->s, boot);
+    bool fresh = meet(p, via, boot);
     if (initiated) {
         p->hs_wanted = false;
         p->hs_tries = 0;
@@ -327,6 +355,8 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     ov_peer_wake(p, e->now);
     e->ops->session(e->ops_arg, p, fresh);
     ov_peer_flush(p);
+    if (p->s.twins.returned == e->now && ov_twins_seen(&p->s.twins, e->now))
+        tell_twin(p);
     if (fresh && p->paths->active < 0)
         ov_peer_tell(p);
     else

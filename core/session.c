@@ -76,7 +76,7 @@ static struct ov_keypair *new_keypair(struct ov_engine *e, struct ov_peer *p,
     kp->index = (struct ov_index){.peer = p, .kp = kp};
     kp->remote = remote;
     kp->initiator = initiator;
-    kp->born = e->now;
+    kp->born = kp->begun = e->now;
     ov_replay_init(&kp->replay);
     ov_noise_split(hs, i2r, r2i);
     derive(initiator ? i2r : r2i, alg, &kp->send, kp->relay_send);
@@ -117,6 +117,7 @@ int ov_session_initiate(struct ov_engine *e, struct ov_session *s, struct ov_pee
         return OV_ENOMEM;
     s->hs = hs;
     hs->index.peer = p;
+    hs->begun = e->now;
     int err = ov_indices_add(&e->indices, &e->random, &hs->index);
     if (err == OV_OK) {
         ov_noise_init_initiator(&hs->noise, OV_PROLOGUE, sizeof OV_PROLOGUE - 1, &e->id.pub.dh,
@@ -168,7 +169,7 @@ int ov_session_respond(struct ov_engine *e, struct ov_session *s, struct ov_peer
     ov_cookie_mac(&s->macs, out, OV_RESPONSE_LEN, e->now);
     free_keypair(e, &s->next);
     s->next = kp;
-    s->remote_stamp = init->stamp;
+    ov_twins_took(&s->twins, init->boot, init->stamp);
     e->stats.handshakes++;
     return OV_OK;
 }
@@ -210,19 +211,12 @@ int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct ov_peer 
     struct ov_keypair *kp = new_keypair(e, p, &s->hs->noise, true, resp->aead, ov_load32(msg + 4));
     if (!kp)
         return OV_ENOMEM;
+    kp->begun = s->hs->begun;
     /* The index under which we asked is the one the peer will use. */
     ov_indices_replace(&e->indices, &s->hs->index, &kp->index);
     free_handshake(e, s);
     install_initiated(e, s, kp);
     return OV_OK;
-}
-
-bool ov_session_rebooted(struct ov_session *s, uint16_t boot)
-{
-    uint32_t v = 1u << 16 | boot;
-    bool other = s->boot != v;
-    s->boot = v;
-    return other;
 }
 
 bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_keypair *kp)

@@ -12,6 +12,7 @@
 
 #include "engine.h"
 #include "replay.h"
+#include "twins.h"
 
 #define OV_REKEY_AFTER     (120 * OV_SEC)
 #define OV_REJECT_AFTER    (180 * OV_SEC)
@@ -33,20 +34,21 @@ struct ov_keypair {
     uint8_t relay_send[16], relay_recv[16];
     uint64_t relay_counter;
     struct ov_replay *relay_replay; /* made on first use */
+    ov_time begun;                  /* when our half of its handshake was made */
 };
 
 struct ov_handshake {
     struct ov_noise noise;
     struct ov_index index;
+    ov_time begun;
 };
 
 struct ov_session {
     struct ov_keypair *current, *next, *previous;
     struct ov_handshake *hs; /* initiated by us, waiting for the answer */
-    uint64_t remote_stamp;   /* newest initiation of the peer that we took */
     struct ov_cookie_maker macs;
     enum ov_aead aead;
-    uint32_t boot; /* the peer's boot number, 1 << 16 | what it said; 0: none heard yet */
+    struct ov_twins twins; /* the starts of the peer, and the stamps of its initiations */
 };
 
 void ov_session_init(struct ov_session *s, const struct ov_identity *remote);
@@ -66,8 +68,6 @@ OV_CHECK int ov_session_respond(struct ov_engine *e, struct ov_session *s, struc
 /* Our handshake is answered: the key pair becomes current. OV_EAUTH leaves all as it was. */
 OV_CHECK int ov_session_finish(struct ov_engine *e, struct ov_session *s, struct ov_peer *p,
                                const uint8_t *msg, size_t len, struct ov_response *resp);
-/* Note the peer's boot number: true when it is another start than the one we knew. */
-bool ov_session_rebooted(struct ov_session *s, uint16_t boot);
 /* An authenticated packet came under `kp`: confirm `next`. True when that made it current; false
  * too when handshakes crossed and the current one stays. */
 bool ov_session_confirm(struct ov_engine *e, struct ov_session *s, struct ov_keypair *kp);

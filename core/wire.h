@@ -120,6 +120,7 @@ enum ov_msg {
     OV_MSG_CLOSE = 0x05,
     OV_MSG_REFLECT = 0x06,
     OV_MSG_REFLECT_OK = 0x07,
+    OV_MSG_TWIN = 0x08,
     OV_MSG_WHOIS = 0x10,
     OV_MSG_IDENTITY = 0x11,
     OV_MSG_PUNCH = 0x12,
@@ -202,6 +203,14 @@ OV_CHECK int ov_msg_reflect_ok_decode(const uint8_t *in, size_t len, struct ov_m
 enum ov_close_reason { OV_CLOSE_SHUTDOWN = 1 };
 void ov_msg_close_encode(struct ov_writer *w, enum ov_close_reason reason);
 OV_CHECK int ov_msg_close_decode(const uint8_t *in, size_t len, uint8_t *reason);
+
+/* TWIN: the receiver's identity is alive on another computer, too; the endpoint where the sender
+ * heard that one last (none: behind a relay). */
+struct ov_msg_twin {
+    struct ov_endpoint seen;
+};
+void ov_msg_twin_encode(struct ov_writer *w, const struct ov_msg_twin *m);
+OV_CHECK int ov_msg_twin_decode(const uint8_t *in, size_t len, struct ov_msg_twin *m);
 
 /* WHOIS: u8 n (1..16), u40 x n. IDENTITY: u8 n, identity x n; unknown addresses are left out. */
 #define OV_WHOIS_MAX 16

@@ -219,6 +219,23 @@ int ov_msg_close_decode(const uint8_t *in, size_t len, uint8_t *reason)
     return ov_reader_done(&r) ? OV_OK : OV_ETRUNC;
 }
 
+void ov_msg_twin_encode(struct ov_writer *w, const struct ov_msg_twin *m)
+{
+    ov_writer_u8(w, OV_MSG_TWIN);
+    ov_writer_endpoint(w, &m->seen);
+}
+
+int ov_msg_twin_decode(const uint8_t *in, size_t len, struct ov_msg_twin *m)
+{
+    struct ov_reader r;
+
+    ov_reader_init(&r, in, len);
+    ov_reader_endpoint(&r, &m->seen);
+    if (!ov_reader_done(&r))
+        return OV_ETRUNC;
+    return m->seen.ip.family == 0 || m->seen.port != 0 ? OV_OK : OV_EINVAL;
+}
+
 static bool candidates_valid(const struct ov_msg_punch *m)
 {
     if (m->n > OV_CANDIDATES_MAX)

@@ -19,6 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 AGAIN(fragment)
 AGAIN(probe)
 AGAIN(probe_ok)
+AGAIN(twin)
 AGAIN(reflect)
 AGAIN(reflect_ok)
 AGAIN(whois)
@@ -80,6 +81,7 @@ static bool again(enum ov_msg type, const uint8_t *in, size_t len, struct ov_wri
         {OV_MSG_PROBE_OK, again_probe_ok},
         {OV_MSG_REFLECT, again_reflect},
         {OV_MSG_REFLECT_OK, again_reflect_ok},
+        {OV_MSG_TWIN, again_twin},
         {OV_MSG_CLOSE, again_close},
         {OV_MSG_WHOIS, again_whois},
         {OV_MSG_IDENTITY, again_identity},

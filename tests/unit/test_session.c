@@ -301,18 +301,6 @@ static void test_ages(void **state)
     wu_free(t.w);
 }
 
-static void test_boot_numbers(void **state)
-{
-    struct ov_session s = {0};
-
-    (void)state;
-    assert_true(ov_session_rebooted(&s, 0)); /* none heard before */
-    assert_false(ov_session_rebooted(&s, 0));
-    assert_true(ov_session_rebooted(&s, 7));
-    assert_false(ov_session_rebooted(&s, 7));
-    assert_true(ov_session_rebooted(&s, 0));
-}
-
 /* Stamps grow whatever the clock does, over restarts too. */
 static void test_stamps(void **state)
 {
@@ -371,7 +359,6 @@ int main(void)
         cmocka_unit_test(test_replay_and_forgery),
         cmocka_unit_test(test_relay_headers),
         cmocka_unit_test(test_ages),
-        cmocka_unit_test(test_boot_numbers),
         cmocka_unit_test(test_stamps),
         cmocka_unit_test(test_indices_bound),
     };

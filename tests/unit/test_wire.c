@@ -75,6 +75,16 @@ static void make_close(struct ov_writer *w)
     ov_msg_close_encode(w, OV_CLOSE_SHUTDOWN);
 }
 
+static void make_twin(struct ov_writer *w)
+{
+    ov_msg_twin_encode(w, &(struct ov_msg_twin){.seen = endpoint("192.0.2.1:4793")});
+}
+
+static void make_twin_relayed(struct ov_writer *w)
+{
+    ov_msg_twin_encode(w, &(struct ov_msg_twin){0});
+}
+
 static void make_whois(struct ov_writer *w)
 {
     ov_msg_whois_encode(w, &(struct ov_msg_whois){.n = 2, .addrs = {ADDR1, ADDR2}});
@@ -231,6 +241,7 @@ static void make_found(struct ov_writer *w)
 AGAIN(fragment)
 AGAIN(probe)
 AGAIN(probe_ok)
+AGAIN(twin)
 AGAIN(reflect)
 AGAIN(reflect_ok)
 AGAIN(whois)
@@ -298,6 +309,8 @@ static const struct {
     {"probe_ok relayed", HEX_PROBE_OK_RELAYED, make_probe_ok_relayed, again_probe_ok, FIXED, 0},
     {"reflect", HEX_REFLECT, make_reflect, again_reflect, OPEN, 10 + OV_REFLECT_PAD},
     {"reflect_ok", HEX_REFLECT_OK, make_reflect_ok, again_reflect_ok, FIXED, 0},
+    {"twin", HEX_TWIN, make_twin, again_twin, FIXED, 0},
+    {"twin, relayed", HEX_TWIN_RELAYED, make_twin_relayed, again_twin, FIXED, 0},
     {"close", HEX_CLOSE, make_close, again_close, FIXED, 0},
     {"whois", HEX_WHOIS, make_whois, again_whois, FIXED, 0},
     {"identity", HEX_IDENTITY, make_identity, again_identity, FIXED, 0},

@@ -24,6 +24,8 @@
 #define HEX_PROBE_OK_RELAYED "04010203040506070805a4000000"
 #define HEX_REFLECT          "06010203040506070801000000000000000000000000000000000000000000"
 #define HEX_REFLECT_OK       "0701020304050607080112ba04c000020112b9"
+#define HEX_TWIN             "0804c000020112b9"
+#define HEX_TWIN_RELAYED     "08000000"
 #define HEX_CLOSE            "0501"
 #define HEX_WHOIS            "10028056c2e21c2001cc1ffc"
 #define HEX_IDENTITY                                                                               \
