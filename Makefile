@@ -6,6 +6,8 @@
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
 #   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
 #   make check-nat-sim   every pair of NATs in the simulation, SEEDS runs each (200)
+#   make taint           no branch or memory index depends on a secret (valgrind; a minute or two)
+#   make check-threads   the daemon and what uses threads, under ThreadSanitizer
 #   make check-kill      a busy controller killed KILLS (200) times: nothing acknowledged is lost; takes minutes
 #   make fuzz            fuzz every parser and state machine, FUZZ_TIME seconds each (clang); ONLY=WORD
 #   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
@@ -20,6 +22,7 @@
 #   make demo            a root, a controller and two homes behind NATs, on this machine
 #   make install         into DESTDIR/PREFIX (/usr/local); make uninstall
 #   SAN=1                the same with ASan and UBSan, in build-san/
+#   SAN=thread           with ThreadSanitizer, in build-tsan/
 #   V=1                  show the commands
 BUILD     ?= build
 SAN       ?= 0
@@ -44,6 +47,9 @@ endif
 ifeq ($(SAN),1)
 override BUILD := $(BUILD)-san
 SANFLAGS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+else ifeq ($(SAN),thread)
+override BUILD := $(BUILD)-tsan
+SANFLAGS = -fsanitize=thread -fno-omit-frame-pointer
 else
 HARDEN = $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif
@@ -55,6 +61,7 @@ ALL_CFLAGS = -std=c11 $(WARN) $(WERROR) $(HARDEN) $(CFLAGS) $(SANFLAGS) -fstack-
 ALL_LDFLAGS = $(SANFLAGS) -Wl,--as-needed,-z,relro,-z,now $(LDFLAGS)
 EDGE = -D_GNU_SOURCE
 
+comma     := ,
 objects    = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 programs   = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 CORE       = $(call objects,core)
@@ -165,6 +172,24 @@ check-nat: $(BUILD)/ovpn $(BUILD)/test-deps
 .PHONY: check-kill
 check-kill: $(BUILD)/ovpn $(BUILD)/test-deps
 	@BUILD=$(BUILD) SAN=$(SAN) tests/kill --kills $(or $(KILLS),200)
+# The program's own wrappers are where secrets end; it says which.
+TAINTED = sodium_memcmp crypto_scalarmult crypto_aead_chacha20poly1305_ietf_decrypt crypto_aead_xchacha20poly1305_ietf_decrypt \
+          crypto_aead_aes256gcm_decrypt_afternm ov_aead_open ov_xaead_open
+$(BUILD)/tests/taint/taint: tests/taint/taint.c $(UNITLIB) $(CLILIB) $(ARCHIVES) | $(BUILD)/test-deps
+	@packaging/deps taint
+	@mkdir -p $(@D)
+	$(call say,TEST)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $(EDGE) $(ALL_LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(TAINTED)) \
+	    -o $@ $(filter %.c %.o %.a,$^) $(PKG_LIBS) -lcmocka
+.PHONY: taint check-threads threaded
+taint: $(BUILD)/tests/taint/taint
+	@tests/taint/run $<
+# What runs beside the loop: name look-ups and writing peers, by libuv's pool; and the daemon as a whole.
+THREADED = $(BUILD)/tests/unit/test_state $(BUILD)/tests/unit/test_api \
+           tests/net/01-homes.sh tests/net/20-errors.sh
+check-threads:
+	@$(MAKE) SAN=thread threaded
+threaded: $(BUILD)/ovpn $(filter $(BUILD)/%,$(THREADED)) $(NETTOOLS) $(BUILD)/test-deps
+	@$(RUN) $(THREADED)
 layers:
 	@tests/layers
 purity: $(BUILD)/libcore.a
@@ -256,7 +281,7 @@ uninstall:
 help:
 	@sed -n '1,/^BUILD/s/^# \{0,1\}//p' Makefile
 clean:
-	rm -rf build build-san build-fuzz build-cov
+	rm -rf build build-san build-tsan build-fuzz build-cov
 
 .PHONY: all check check-load check-nat check-nat-sim soak soak-mutants soak-day unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
         coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint lint-cppcheck lint-scripts lint-tidy lint-analyzer install uninstall help clean
