@@ -13,6 +13,8 @@
 #   make fuzz-minimize   what fuzzing found beyond tests/fuzz/corpus into it, as little as covers as much
 #   make coverage        what unit tests, simulation and fuzz corpora reach of core/ (gcov); MISSING=1: and what not
 #   make soak            faults and enemies in the simulation, SEEDS worlds (1000: some minutes); SEED=n for one
+#   make soak-mutants    faults planted in a copy of the code, each of which the simulation has to catch; ONLY=NAME
+#   make soak-day        24 simulated hours of a network of 200 with churn: nothing grows (some minutes)
 #   make layers|purity|format
 #   make lint            cppcheck, clang-tidy, gcc's analyzer, shellcheck
 #   make bench           ovpn beside other VPNs, in build/bench/ (see docs/performance.md; takes minutes)
@@ -161,6 +163,10 @@ sim: $(SIM)
 	@$(RUN) $(SIM)
 soak: $(BUILD)/tests/sim/seeds
 	@$< $(if $(SEED),-1 $(SEED) $(LINES),$(SEEDS) $(or $(FIRST),1) $(JOBS))
+soak-day: $(BUILD)/tests/sim/day
+	@$< $(NODES) $(HOURS)
+soak-mutants: $(BUILD)/tests/sim/seeds $(BUILD)/tests/unit/test_attack_paths
+	@tests/mutate --build $(BUILD) --jobs $(JOBS) $(ONLY)
 check-nat-sim: $(BUILD)/tests/sim/matrix
 	@$< $(SEEDS)
 net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/tests/unit/test_sandbox $(BUILD)/test-deps

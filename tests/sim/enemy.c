@@ -9,7 +9,7 @@
 #define KEEP_ONE_IN 3
 #define TOUCH       20  /* of a thousand datagrams, by each kind of attack on the path */
 #define CHALLENGE   512 /* bytes that one datagram from elsewhere may be challenged with */
-#define FLOOD_AT    8   /* initiations a step */
+#define FLOOD_AT    16  /* initiations a step */
 
 const char *const enemy_names[ENEMY_KINDS] = {"corrupt", "hold back", "hijack", "divert", "replay",
                                               "forge",   "spoof",     "flood",  "mute",   "member",
@@ -226,10 +226,10 @@ static void initiate(struct enemy *e, const struct sim_node *to, struct sim_site
     sim_inject(e->s, &here, &to->local, 0, d, sizeof(d));
 }
 
-/* Only a public host can be flooded without its router's help. */
+/* A root above all; only a public host can be flooded without its router's help. */
 static void flood(struct enemy *e, bool mac1)
 {
-    const struct sim_node *to = any_node(e);
+    const struct sim_node *to = enemy_pick(e, 2) ? e->s->nodes[0] : any_node(e);
 
     for (int i = 0; i < FLOOD_AT && !to->site->nat; i++)
         initiate(e, to, mac1 ? e->own : e->mute, mac1);

@@ -53,6 +53,7 @@ struct enemy {
     struct sim_node *member, *guest, *stranger, *root;
     uint8_t old_cert[OV_CERT_MAX]; /* the first that the member had */
     size_t old_cert_len;
+    ov_time stale; /* from then on it has no other one; 0: it renews it */
     uint32_t frames, floods;
     uint16_t port; /* of our own place, used last */
 };

@@ -136,10 +136,6 @@ static void show_own(struct shot *s)
     struct enemy *e = s->e;
     const struct ov_network *net = ov_network_find(&s->n->engine->o, s->n->net);
 
-    if (net != NULL && net->cert_len > 0 && e->old_cert_len == 0 && s->n == e->member) {
-        memcpy(e->old_cert, net->cert_blob, net->cert_len);
-        e->old_cert_len = net->cert_len;
-    }
     if (s->n == e->member)
         send_hello(s, e->old_cert, e->old_cert_len);
     else if (net != NULL)
@@ -361,10 +357,35 @@ static void shoot(struct enemy *e, struct sim_node *n)
     sim_node_drain(n);
 }
 
+/* The member keeps its first certificate, and may leave it at that: its engine leaves the network,
+ * so that nobody renews it. */
+static void keep_certificate(struct enemy *e)
+{
+    struct sim_node *n = e->member;
+    const struct ov_network *net =
+        n != NULL && n->engine != NULL ? ov_network_find(&n->engine->o, e->net) : NULL;
+
+    if (net == NULL || net->cert_len == 0)
+        return;
+    if (e->old_cert_len == 0) {
+        memcpy(e->old_cert, net->cert_blob, net->cert_len);
+        e->old_cert_len = net->cert_len;
+    }
+    if (e->stale == 0 || e->s->now < e->stale)
+        return;
+    sim_enter(n);
+    int rc = ov_node_leave(n->engine, e->net, e->s->now);
+    sim_leave();
+    assert(rc == OV_OK);
+    n->ready = false;
+    sim_node_drain(n);
+}
+
 void enemy_node_step(struct enemy *e)
 {
     struct sim_node *const foes[] = {e->member, e->guest, e->stranger, e->root};
 
+    keep_certificate(e);
     for (size_t i = 0; i < sizeof(foes) / sizeof(foes[0]); i++)
         shoot(e, foes[i]);
 }

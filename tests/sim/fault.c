@@ -248,6 +248,8 @@ static bool fits(enum fault_kind kind, const struct sim_node *n)
 {
     bool root = n->caps & OV_CAP_ROOT;
 
+    if (n->foe && !root)
+        return false; /* enemies are well */
     switch (kind) {
     case FAULT_ROOT:
         return root;

@@ -6,6 +6,10 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#define PAGE 4096
+
+bool sim_touch;
+
 static struct sim_node *owner;
 
 /* Weak: a program that does not wrap the allocator does not count, but links. */
@@ -32,8 +36,19 @@ void sim_leave(void)
     owner = NULL;
 }
 
+/* Write what is there to each page. */
+static void touch(void *p)
+{
+    volatile uint8_t *b = p;
+
+    for (size_t i = 0, n = p != NULL ? malloc_usable_size(p) : 0; i < n; i += PAGE)
+        b[i] = b[i];
+}
+
 static void *took(void *p)
 {
+    if (sim_touch)
+        touch(p);
     if (owner != NULL && p != NULL) {
         owner->bytes += malloc_usable_size(p);
         if (owner->bytes > owner->bytes_most)

@@ -115,7 +115,7 @@ struct sim_node {
     bool ahead;              /* its handshake stamps are ahead of its clock, as after a restart */
     bool odd_clock;          /* it may be wrong: then its disk is not */
     bool disk_full;          /* what it stores is lost */
-    uint64_t eager;          /* deadlines in a row that were due already */
+    uint64_t eager;          /* calls in a row after which it was due at once again */
     struct ov_engine *inner; /* of `engine`: for those who look inside */
     struct sim_stored *stored;
     size_t nstored;
@@ -252,6 +252,7 @@ void sim_node_drain(struct sim_node *n);
 /* Calls into an engine are between these two, so that its memory is counted. */
 void sim_enter(struct sim_node *n);
 void sim_leave(void);
+extern bool sim_touch; /* all memory is resident once it is allocated */
 /* Somebody on the internet sends a datagram, from wherever it likes. */
 void sim_inject(struct sim *s, const struct ov_endpoint *from, const struct ov_endpoint *to,
                 ov_time delay, const uint8_t *data, size_t len);

@@ -1,7 +1,9 @@
 #include "soak.h"
 
+#include "traffic.h"
+
 #include "controller/controller.h"
-#include "core/session.h"
+#include "core/peer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,8 +21,9 @@
 #define AFTER_IT    (10 * OV_SEC)
 #define SILENCE     (700 * OV_SEC)
 #define WINDOW      "120"
-#define ETHERTYPE   0x88b5 /* for experiments */
-#define LINES       60     /* of a diagram */
+#define STALE_AFTER (30 * OV_SEC)
+#define STALE_CHAOS 240 /* s: so long that certificates get old meanwhile */
+#define LINES       60  /* of a diagram */
 
 static uint64_t pick(struct soak *k, uint64_t n)
 {
@@ -103,6 +106,8 @@ static void make_world(struct soak *k)
     make_foes(k);
     faults_init(&k->faults, s, &k->safety, sim_random(&k->random));
     k->idle = pick(k, 4) == 0;
+    if (k->short_window && pick(k, 2))
+        k->enemy.stale = s->now + STALE_AFTER;
 }
 
 struct soak *soak_new(uint64_t seed)
@@ -131,27 +136,6 @@ void soak_free(struct soak *k)
 
 /* ---- traffic ---- */
 
-/* A frame from one host to another, or to all of them; no two are the same. */
-static void send_frame(struct soak *k, struct sim_node *from, const struct sim_node *to)
-{
-    uint8_t f[1400];
-    size_t len = OV_ETH_LEN + WIREWATCH_MARK + 4 + pick(k, pick(k, 4) ? 200 : 1300);
-
-    memset(f, 0xff, 6);
-    if (to != NULL)
-        memcpy(f, to->mac.b, 6);
-    memcpy(f + 6, from->mac.b, 6);
-    f[12] = ETHERTYPE >> 8;
-    f[13] = ETHERTYPE & 0xff;
-    memcpy(f + OV_ETH_LEN, k->safety.wire.mark, WIREWATCH_MARK);
-    ov_store32(f + OV_ETH_LEN + WIREWATCH_MARK, ++k->frames);
-    for (size_t i = OV_ETH_LEN + WIREWATCH_MARK + 4; i < len; i++)
-        f[i] = (uint8_t)i;
-    struct sim_event *e = sim_post(k->s, SIM_FRAME, k->s->now, OV_FRAME_HEADROOM, f, len);
-    e->node = from;
-    e->life = from->life;
-}
-
 static struct sim_node *any_host(struct soak *k)
 {
     struct sim_node *n = k->s->nodes[pick(k, k->s->nnodes)];
@@ -166,7 +150,8 @@ static void some_traffic(struct soak *k)
     if (a == NULL || a == b || a->engine == NULL || !a->ready)
         return;
     for (uint64_t i = pick(k, 4); i > 0; i--)
-        send_frame(k, a, b);
+        traffic_send(a, b, k->safety.wire.mark, ++k->frames,
+                     TRAFFIC_LEAST + pick(k, pick(k, 4) ? 200 : 1300));
 }
 
 /* ---- phases ---- */
@@ -248,7 +233,8 @@ static void chaos(struct soak *k)
     k->enemy.on_path = true;
     k->faults.calm = pick(k, 4) == 0 ? 20 : 0;
     k->s->loss_permille = k->faults.calm;
-    steps(k, (CHAOS_MIN + pick(k, CHAOS_MORE)) * OV_SEC, NULL, true, true);
+    ov_time span = k->enemy.stale ? STALE_CHAOS : CHAOS_MIN + pick(k, CHAOS_MORE);
+    steps(k, span * OV_SEC, NULL, true, true);
 }
 
 static void settle(struct soak *k)
@@ -263,7 +249,23 @@ static void settle(struct soak *k)
     reach(k);
 }
 
-/* The owner cuts a member off, while all hear each other: at once nobody takes its frames. */
+/* Has the controller a session with every member? It may have just been started
+ * again. */
+static bool all_connected(void *arg)
+{
+    const struct soak *k = arg;
+
+    for (size_t i = 0; i < k->s->nnodes; i++) {
+        const struct sim_node *n = k->s->nodes[i];
+        const struct ov_peer *p = ov_peer_find(k->control->inner, n->addr);
+        if (honest(k, n) && (p == NULL || !ov_peer_up(p)))
+            return false;
+    }
+    return true;
+}
+
+/* The owner cuts a member off, while all hear each other: at once nobody takes
+ * its frames. */
 static void deny(struct soak *k)
 {
     char which[OV_NETID_TEXT], who[OV_ADDR_TEXT], why[256];
@@ -276,6 +278,10 @@ static void deny(struct soak *k)
     if (k->s->stop || n == NULL || k->safety.member[n->index].newest == 0)
         return;
     k->phase = "after a member was cut off";
+    if (!steps(k, REACH_IN, all_connected, false, true))
+        safety_fail(&k->safety, k->control, "members do not come back to their controller");
+    if (k->s->stop)
+        return;
     k->denied = n;
     diagram_remember(&k->diagram, k->s->now, n, "is cut off");
     ov_netid_format(k->net, which);

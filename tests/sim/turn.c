@@ -146,7 +146,8 @@ static void plan(struct sim_node *n)
 {
     ov_time now = n->sim->now, at = ov_node_deadline(n->engine);
 
-    n->eager = at <= now ? n->eager + 1 : 0;
+    if (at > now)
+        n->eager = 0;
     if (at == OV_NEVER)
         return;
     if (at <= now)
@@ -262,6 +263,7 @@ static void tick(struct sim_node *n)
     sim_enter(n);
     ov_node_tick(n->engine, n->sim->now);
     sim_leave();
+    n->eager++; /* unless all that was due is done */
     sim_node_drain(n);
 }
 

@@ -6,19 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEYS_MAX     65536
-#define KEYS_KEPT    (900 * OV_SEC) /* after their last use */
-#define NONCES       32768
-#define ANSWERS      16384
-#define RELAYS       16384
-#define SAME         16 /* copies of a datagram by other ways follow it closely */
-#define STRANGERS    40 /* handshakes of strangers that are answered at once... */
+#define KEYS_MAX  65536
+#define KEYS_KEPT (900 * OV_SEC) /* after their last use */
+#define NONCES    32768
+#define ANSWERS   16384
+#define RELAYS    16384
+#define SAME      16 /* copies of a datagram by other ways follow it closely */
+#define STRANGERS                                                                                  \
+    40                  /* handshakes of strangers that are answered at once...                    \
+                         */
 #define STRANGERS_S  12 /* ...and a second */
 #define KEY_USE_OVER OV_SEC
 
 enum kind { DATA = 1, RELAY, EPHEMERAL, NONCE, ANSWER, RELAYED, ASKED };
 
-/* The counters used under one key; `hash` is of the datagrams with the last of them. */
+/* The counters used under one key; `hash` is of the datagrams with the last of
+ * them. */
 struct counter {
     ov_time first, used;
     uint64_t next, last[SAME], hash[SAME];
@@ -129,12 +132,19 @@ static const char *to_enemy(struct wirewatch *w, const struct sim_site *site, ui
         return "a stranger is told more than it asked";
     if (d[0] != OV_WIRE_RESPONSE || len != OV_RESPONSE_LEN)
         return NULL;
-    if (w->strangers_answered++ == 0)
-        w->first_stranger = now;
-    if (w->strangers_answered >
-        (STRANGERS + (now - w->first_stranger) / OV_SEC * STRANGERS_S) * src->sim->nnodes)
+    if (w->strangers[src->index].answered++ == 0)
+        w->strangers[src->index].first = now;
+    if (w->strangers[src->index].answered >
+        STRANGERS + (now - w->strangers[src->index].first) / OV_SEC * STRANGERS_S)
         return "strangers get as many handshakes as they like";
     return NULL;
+}
+
+/* Whose table of peers is full forgets whom it met, and with them their last
+ * stamps. */
+static bool forgetful(const struct sim_node *n)
+{
+    return n->inner->peers.len + 1 >= n->inner->max_peers;
 }
 
 static const char *answered(struct wirewatch *w, const struct sim_node *src, const uint8_t *d,
@@ -142,7 +152,9 @@ static const char *answered(struct wirewatch *w, const struct sim_node *src, con
 {
     struct ov_key key = key_of(ANSWER, src, (uint64_t)src->life << 32 | ov_load32(d + 8));
 
-    return once_put(&w->answers, key, once_hash(d, len)) ? NULL : "an initiation is answered twice";
+    if (once_put(&w->answers, key, once_hash(d, len)) || forgetful(src))
+        return NULL;
+    return "an initiation is answered twice";
 }
 
 /* ---- relays ---- */
@@ -167,8 +179,9 @@ static struct ov_key relay_key(enum kind kind, const struct sim_node *from, cons
     return key_of(kind, from, once_hash(d + OV_RELAY_HEADER, len - OV_RELAY_HEADER));
 }
 
-/* What a node asks to be relayed is noted, with the number of times; what a relay passes on must
- * have been asked for so often. What was broken on its way is not found, and proves nothing. */
+/* What a node asks to be relayed is noted, with the number of times; what a
+ * relay passes on must have been asked for so often. What was broken on its way
+ * is not found, and proves nothing. */
 static const char *relayed(struct wirewatch *w, const struct sim_node *src, const uint8_t *d,
                            size_t len)
 {

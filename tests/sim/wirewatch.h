@@ -13,14 +13,17 @@
 #include "once.h"
 #include "sim.h"
 
-#define WIREWATCH_MARK 16 /* bytes that are in each frame of a host */
+#define WIREWATCH_NODES 256
+#define WIREWATCH_MARK  16 /* bytes that are in each frame of a host */
 
 struct wirewatch {
     uint8_t mark[WIREWATCH_MARK];
     struct ov_map counters; /* (kind, sender, receiver index) -> struct counter */
     struct once nonces, answers, relays;
-    size_t strangers_answered;
-    ov_time first_stranger;
+    struct {
+        size_t answered;
+        ov_time first;
+    } strangers[WIREWATCH_NODES]; /* handshakes of theirs, by each node */
 };
 
 void wirewatch_init(struct wirewatch *w);
