@@ -300,7 +300,7 @@ static int set_flag(struct ov_net_record *n, uint16_t flag, const char *key, con
 static int set_net(struct ov_net_record *n, const char *key, const char *value, char why[256])
 {
     int r;
-    uint32_t v;
+    uint32_t v = 0;
     if (strcmp(key, "name") == 0) {
         r = ov_settings_name(value, why);
         if (r == OV_OK)

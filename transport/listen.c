@@ -190,7 +190,7 @@ static void on_incoming(uv_poll_t *p, int status, int events)
     struct port *port = p->data;
     (void)events;
     for (int i = 0; status == 0 && i < ACCEPTS; i++) {
-        struct sockaddr_storage ss;
+        struct sockaddr_storage ss = {0};
         struct ov_endpoint from;
         socklen_t len = sizeof ss;
         int fd = accept4(port->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
