@@ -154,7 +154,8 @@ void ov_punch_moved(struct ov_engine *e)
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
         if (p->paths && p->paths->active >= 0 && p->unanswered) /* perhaps this is why */
             ov_peer_wake(p, e->now);
-        if (p->keep || !p->punch || !p->punch->sent || !p->paths || p->paths->active >= 0)
+        if (p->keep || !p->punch || (!p->punch->round && !p->punch->told) || !p->paths ||
+            p->paths->active >= 0 || e->now - p->last_frame >= OV_PEER_ACTIVE)
             continue;
         ov_punch_reset(p);
         ov_punch_kick(p);

@@ -45,8 +45,8 @@ struct ov_punch {
 void ov_punch_kick(struct ov_peer *p);
 /* Start over with round 0 (network change). */
 void ov_punch_reset(struct ov_peer *p);
-/* Our reflexive or mapped address is another than the PUNCHes under way told: send them anew. Who
- * is silent may be so because of it. */
+/* Our reflexive or mapped address is another than peers without a direct path were told: tell them.
+ * Who is silent may be so because of it. */
 void ov_punch_moved(struct ov_engine *e);
 /* What we know of our NAT is another than was told: begin anew where it could matter. */
 void ov_punch_profiled(struct ov_engine *e);

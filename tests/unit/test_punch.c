@@ -275,16 +275,40 @@ static void test_mapped(void **state)
     wu_free(x.w);
 }
 
+static unsigned sent_to(const struct pair *x, const struct ov_endpoint *to)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < x->w->nlog; i++)
+        n += x->w->log[i]->src == x->b && ov_endpoint_equal(&x->w->log[i]->to, to);
+    return n;
+}
+
+/* A mapping that is made when the PUNCH was answered already does not wait for the next round. */
+static void test_mapped_late(void **state)
+{
+    struct ov_endpoint mapped = {.ip = {4, {100, 64, 1, 2}}, .port = 40231};
+    struct pair x;
+
+    (void)state;
+    pair(&x, 18, false);
+    send_frame(&x);
+    wu_run(x.w, 100 * OV_MS);
+    assert_int_equal(x.p->punch->sent, 0);
+    ov_node_set_mapped(x.a->n, &mapped, x.w->now);
+    wu_drain(x.a);
+    wu_run(x.w, 200 * OV_MS);
+    assert_true(sent_to(&x, &mapped) > 0);
+    wu_free(x.w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_direct),
-        cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_rounds),
-        cmocka_unit_test(test_unasked_ack),
-        cmocka_unit_test(test_unusable_candidates),
-        cmocka_unit_test(test_stranger),
-        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_direct),      cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_mapped_late), cmocka_unit_test(test_rounds),
+        cmocka_unit_test(test_unasked_ack), cmocka_unit_test(test_unusable_candidates),
+        cmocka_unit_test(test_stranger),    cmocka_unit_test(test_flood),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
