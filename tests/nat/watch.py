@@ -78,7 +78,7 @@ class End:
     def zero(self):
         self.path, self.remote, self.via, self.since = "none", None, None, None
         self.direct_at = None
-        self.switches = 0
+        self.switches, self.attempts = 0, 0
         self.spent = []  # time and flow of each packet
         self.data_at = None  # when data came directly
 
@@ -156,6 +156,7 @@ class End:
         return None
 
     def learn(self, peer):
+        self.attempts = max(self.attempts, (peer.get("punch") or {}).get("attempts") or 0)
         path, remote, since = peer["path"], peer["remote"], peer["since"]
         if (path, remote) != (self.path, self.remote) and self.path != "none":
             self.switches += 1
@@ -392,7 +393,7 @@ class Watch:
             "sent": self.train.answered + len(self.train.sent), "answered": self.train.answered,
             "paths": [end.path for end in self.ends], "remotes": [end.remote for end in self.ends],
             "via": [end.via for end in self.ends], "switches": [end.switches for end in self.ends],
-            "packets": [c[0] for c in cost], "flows": [c[1] for c in cost], "rate": [c[2] for c in cost],
+            "attempts": [end.attempts for end in self.ends], "packets": [c[0] for c in cost], "flows": [c[1] for c in cost], "rate": [c[2] for c in cost],
             **(self.neighbour.report(now) if self.neighbour else dict.fromkeys(("loss", "gap", "failed", "fresh"))),
         }
 
