@@ -58,6 +58,8 @@ int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uin
     ov_timers_init(&e->timers);
     ov_budget_init(&e->budget, now);
     e->changed = now;
+    e->reassembly.limit = OV_REASSEMBLY_TOTAL - OV_REASSEMBLY_STRANGERS;
+    e->reassembly_strangers.limit = OV_REASSEMBLY_STRANGERS;
     ov_cookie_checker_init(&e->cookies, &id->pub.dh);
     ov_bucket_init(&e->handshake_load, HANDSHAKES_FREE, HANDSHAKES_FREE * 2, now);
     ov_bucket_init(&e->answers, ANSWERS, ANSWERS / 10, now);

@@ -8,6 +8,7 @@
 #include "budget.h"
 #include "cookie.h"
 #include "extra.h"
+#include "fragment.h"
 #include "identity.h"
 #include "index.h"
 #include "local.h"
@@ -54,8 +55,11 @@ struct ov_rootlink {
     struct ov_peer *peer;  /* NULL: who is there has not said yet */
 };
 
-#define OV_PEERS_DEFAULT    16384
-#define OV_REASSEMBLY_TOTAL (16u << 20) /* bytes of incomplete messages in the whole node */
+#define OV_PEERS_DEFAULT 16384
+/* Bytes of messages being put together in the whole node, and of these what is for peers that
+ * nothing ties to us. */
+#define OV_REASSEMBLY_TOTAL     (16u << 20)
+#define OV_REASSEMBLY_STRANGERS (1u << 20)
 
 struct ov_engine {
     struct ov_identity_secret id;
@@ -103,7 +107,8 @@ struct ov_engine {
 
     struct ov_rootlink links[OV_LINKS_MAX];
 
-    size_t max_peers, reassembly_bytes;
+    size_t max_peers;
+    struct ov_fragment_pool reassembly, reassembly_strangers;
     uint64_t relay_rate;
     bool volunteer;            /* relays for members of its networks, without being a root */
     struct ov_map peers;       /* address -> struct ov_peer */

@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void release(struct ov_fragment_slot *s, size_t *bytes)
+static void release(struct ov_fragment_slot *s)
 {
     if (s->buf)
-        *bytes -= s->total;
+        s->pool->bytes -= s->total;
     free(s->buf);
     memset(s, 0, sizeof *s);
 }
@@ -23,23 +23,23 @@ static bool belongs(const struct ov_fragment_slot *s, const struct ov_msg_fragme
 
 /* The slot this piece belongs to: its message's, or one made free for it. */
 static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg_fragment *m,
-                                     const struct ov_fragment_seal *seal, ov_time now,
-                                     size_t *bytes, uint64_t *lost)
+                                     const struct ov_fragment_seal *seal, ov_time now, int slots,
+                                     uint64_t *lost)
 {
     struct ov_fragment_slot *pick = NULL;
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
         struct ov_fragment_slot *s = &f->slot[i];
         if (s->buf && now - s->born >= OV_FRAGMENT_LIFE) {
-            release(s, bytes);
+            release(s);
             ++*lost;
         }
         if (s->buf && belongs(s, m, seal))
             return s;
-        if (!pick || (pick->buf && (!s->buf || s->born < pick->born)))
+        if (i < slots && (!pick || (pick->buf && (!s->buf || s->born < pick->born))))
             pick = s;
     }
     if (pick->buf) {
-        release(pick, bytes);
+        release(pick);
         ++*lost;
     }
     return pick;
@@ -54,19 +54,21 @@ static bool overlaps(const struct ov_fragment_slot *s, const struct ov_msg_fragm
 }
 
 int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m,
-                     const struct ov_fragment_seal *seal, ov_time now, size_t *bytes, size_t limit,
-                     uint64_t *lost, struct ov_slice *msg)
+                     const struct ov_fragment_seal *seal, ov_time now,
+                     struct ov_fragment_pool *pool, int slots, uint64_t *lost, struct ov_slice *msg)
 {
     if (m->total == 0 || m->bytes.len == 0)
         return OV_EINVAL;
-    struct ov_fragment_slot *s = find(f, m, seal, now, bytes, lost);
+    release(&f->done);
+    struct ov_fragment_slot *s = find(f, m, seal, now, slots, lost);
     if (!s->buf) {
-        if (*bytes + m->total > limit)
+        if (m->total > pool->limit || pool->bytes > pool->limit - m->total)
             return OV_ELIMIT;
         s->buf = malloc(m->total);
         if (!s->buf)
             return OV_ENOMEM;
-        *bytes += m->total;
+        pool->bytes += m->total;
+        s->pool = pool;
         s->id = m->id;
         s->total = m->total;
         s->seal = *seal;
@@ -80,15 +82,18 @@ int ov_fragments_add(struct ov_fragments *f, const struct ov_msg_fragment *m,
     s->got = (uint16_t)(s->got + m->bytes.len);
     if (s->got < s->total)
         return OV_EFULL;
-    free(f->done);
-    f->done = s->buf;
-    *msg = (struct ov_slice){f->done, s->total};
-    *bytes -= s->total;
+    f->done = *s;
+    *msg = (struct ov_slice){s->buf, s->total};
     memset(s, 0, sizeof *s);
     return OV_OK;
 }
 
-ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, size_t *bytes, uint64_t *lost)
+void ov_fragments_release(struct ov_fragments *f)
+{
+    release(&f->done);
+}
+
+ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, uint64_t *lost)
 {
     ov_time next = OV_NEVER;
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
@@ -96,21 +101,19 @@ ov_time ov_fragments_expire(struct ov_fragments *f, ov_time now, size_t *bytes, 
         if (!s->buf)
             continue;
         if (now - s->born >= OV_FRAGMENT_LIFE) {
-            release(s, bytes);
+            release(s);
             ++*lost;
         } else if (s->born + OV_FRAGMENT_LIFE < next) {
             next = s->born + OV_FRAGMENT_LIFE;
         }
     }
-    free(f->done);
-    f->done = NULL;
+    release(&f->done);
     return next;
 }
 
-void ov_fragments_free(struct ov_fragments *f, size_t *bytes)
+void ov_fragments_free(struct ov_fragments *f)
 {
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++)
-        release(&f->slot[i], bytes);
-    free(f->done);
-    f->done = NULL;
+        release(&f->slot[i]);
+    release(&f->done);
 }

@@ -349,8 +349,10 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     }
     if (!p->fragments && !(p->fragments = calloc(1, sizeof *p->fragments)))
         return;
-    int err = ov_fragments_add(p->fragments, &f, &seal, e->now, &e->reassembly_bytes,
-                               OV_REASSEMBLY_TOTAL, &lost, &msg);
+    bool known = p->keep || p->remember || p->upper;
+    int err = ov_fragments_add(p->fragments, &f, &seal, e->now,
+                               known ? &e->reassembly : &e->reassembly_strangers,
+                               known ? OV_FRAGMENT_SLOTS : 1, &lost, &msg);
     e->stats.drops[OV_DROP_FRAGMENTS] += lost;
     ov_peer_wake(p, e->now + OV_FRAGMENT_LIFE); /* others need the memory too */
     if (err == OV_EFULL)
@@ -361,6 +363,7 @@ static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     }
     /* A frame in it must live as long as this turn's outputs. */
     uint8_t *copy = ov_outq_copy(&e->out, msg.p, msg.len);
+    ov_fragments_release(p->fragments);
     if (copy)
         deliver(a, p, copy, msg.len, true);
     else

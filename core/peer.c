@@ -189,7 +189,7 @@ void ov_peer_forget(struct ov_peer *p)
     ov_session_clear(e, &p->s);
     ov_peer_drop_queue(p);
     if (p->fragments)
-        ov_fragments_free(p->fragments, &e->reassembly_bytes);
+        ov_fragments_free(p->fragments);
     free(p->fragments);
     free(p->punch);
     free(p->hops);

@@ -521,8 +521,8 @@ void ov_peer_service(void *peer, ov_time now)
         ov_peer_connect(p);
     service_handshake(p, &next);
     if (p->fragments)
-        sooner(&next, ov_fragments_expire(p->fragments, now, &p->e->reassembly_bytes,
-                                          &p->e->stats.drops[OV_DROP_FRAGMENTS]));
+        sooner(&next,
+               ov_fragments_expire(p->fragments, now, &p->e->stats.drops[OV_DROP_FRAGMENTS]));
     if (p->paths) {
         if (ov_peer_up(p)) {
             service_keepalive(p, &next);

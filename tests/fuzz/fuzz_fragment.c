@@ -28,7 +28,8 @@ static void whole(const struct ov_msg_fragment *last, const struct ov_slice *msg
             abort();
 }
 
-static void one(struct ov_fragments *f, struct input *in, ov_time now, size_t *bytes)
+static void one(struct ov_fragments *f, struct input *in, ov_time now,
+                struct ov_fragment_pool *pool, int slots)
 {
     static uint8_t buf[OV_MESSAGE_MAX];
     uint8_t wire[OV_MSG_FRAGMENT_HEADER + sizeof buf];
@@ -50,9 +51,9 @@ static void one(struct ov_fragments *f, struct input *in, ov_time now, size_t *b
     ov_msg_fragment_encode(&w, &m);
     if (w.failed || ov_msg_fragment_decode(wire + 1, w.len - 1, &got) != OV_OK)
         return;
-    if (ov_fragments_add(f, &got, &seal, now, bytes, LIMIT, &lost, &msg) == OV_OK)
+    if (ov_fragments_add(f, &got, &seal, now, pool, slots, &lost, &msg) == OV_OK)
         whole(&got, &msg);
-    if (*bytes > LIMIT || lost > OV_FRAGMENT_SLOTS)
+    if (pool->bytes > LIMIT || lost > OV_FRAGMENT_SLOTS)
         abort();
 }
 
@@ -62,20 +63,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct ov_fragments f = {0};
     ov_time now = OV_SEC;
     uint64_t lost = 0;
-    size_t bytes = 0;
+    struct ov_fragment_pool pool = {0, LIMIT};
 
     for (int i = 0; i < STEPS_MAX && in.left > 0; i++) {
         uint8_t wait = input_u8(&in);
         now += wait * 10 * OV_MS;
         if (wait > 200) {
-            ov_time again = ov_fragments_expire(&f, now, &bytes, &lost);
-            if (again <= now || (again == OV_NEVER) != (bytes == 0))
+            ov_time again = ov_fragments_expire(&f, now, &lost);
+            if (again <= now || (again == OV_NEVER) != (pool.bytes == 0))
                 abort();
         }
-        one(&f, &in, now, &bytes);
+        one(&f, &in, now, &pool, wait % 2 ? OV_FRAGMENT_SLOTS : 1);
     }
-    ov_fragments_free(&f, &bytes);
-    if (bytes != 0)
+    ov_fragments_free(&f);
+    if (pool.bytes != 0)
         abort();
     return 0;
 }

@@ -60,7 +60,8 @@ static void must_hold(const struct world *w)
     const struct ov_engine *e = w->victim->e;
     ov_time next = ov_node_deadline(w->victim->n);
 
-    if (e->reassembly_bytes > OV_REASSEMBLY_TOTAL || e->peers.len > e->max_peers)
+    if (e->reassembly.bytes > e->reassembly.limit ||
+        e->reassembly_strangers.bytes > OV_REASSEMBLY_STRANGERS || e->peers.len > e->max_peers)
         abort();
     if (next < w->w->now)
         abort();

@@ -279,7 +279,8 @@ static const char *sample(const struct sim_node *n, ov_time now)
     }
     if (e->by_key.len > e->peers.len)
         wrong = "there are more keys of peers than peers";
-    if (e->reassembly_bytes > OV_REASSEMBLY_TOTAL)
+    if (e->reassembly.bytes > e->reassembly.limit ||
+        e->reassembly_strangers.bytes > OV_REASSEMBLY_STRANGERS)
         wrong = "reassembly takes more than it may";
     if (e->timers.len > e->peers.len + TIMERS_MAX)
         wrong = "there are more timers than what they are for";

@@ -243,6 +243,7 @@ static void test_fragments_expire(void **state)
     struct host *a = wire_host(&w, 0), *b = wire_host(&w, 0);
     (void)state;
     connect_to(&w, b, a);
+    wire_peer(a, b)->remember = true;
     for (uint16_t id = 1; id <= OV_FRAGMENT_SLOTS; id++) {
         uint8_t buf[64];
         struct ov_writer wr;
@@ -254,9 +255,9 @@ static void test_fragments_expire(void **state)
     }
     wire_drain(&w, b);
     wire_run(&w, 50 * OV_MS);
-    assert_int_equal(a->n->e.reassembly_bytes, OV_FRAGMENT_SLOTS * OV_MESSAGE_MAX);
+    assert_int_equal(a->n->e.reassembly.bytes, OV_FRAGMENT_SLOTS * OV_MESSAGE_MAX);
     wire_run(&w, OV_FRAGMENT_LIFE + OV_SEC);
-    assert_int_equal(a->n->e.reassembly_bytes, 0);
+    assert_int_equal(a->n->e.reassembly.bytes, 0);
     assert_int_equal(drops(a, OV_DROP_FRAGMENTS), OV_FRAGMENT_SLOTS);
     wire_free(&w);
 }

@@ -11,7 +11,8 @@
 
 struct box {
     struct ov_fragments f;
-    size_t bytes;
+    struct ov_fragment_pool pool;
+    int slots;
     uint64_t lost;
     struct ov_slice msg;
     uint8_t data[OV_MESSAGE_MAX];
@@ -22,6 +23,8 @@ static struct box *box_new(void)
     struct box *b = calloc(1, sizeof *b);
 
     assert_non_null(b);
+    b->pool.limit = LIMIT;
+    b->slots = OV_FRAGMENT_SLOTS;
     for (size_t i = 0; i < sizeof b->data; i++)
         b->data[i] = (uint8_t)(i * 7 + i / 256);
     return b;
@@ -29,8 +32,8 @@ static struct box *box_new(void)
 
 static void box_free(struct box *b)
 {
-    ov_fragments_free(&b->f, &b->bytes);
-    assert_int_equal(b->bytes, 0);
+    ov_fragments_free(&b->f);
+    assert_int_equal(b->pool.bytes, 0);
     free(b);
 }
 
@@ -40,7 +43,8 @@ static int add_limited(struct box *b, uint16_t id, size_t offset, size_t len, si
     struct ov_msg_fragment m = {id, (uint16_t)offset, (uint16_t)total, {b->data + offset, len}};
     struct ov_fragment_seal seal = {1, 100};
 
-    return ov_fragments_add(&b->f, &m, &seal, now, &b->bytes, limit, &b->lost, &b->msg);
+    b->pool.limit = limit;
+    return ov_fragments_add(&b->f, &m, &seal, now, &b->pool, b->slots, &b->lost, &b->msg);
 }
 
 /* A piece of 100 bytes, all `fill`, of message 7 with 200, sealed so. */
@@ -51,7 +55,7 @@ static int add_sealed(struct box *b, size_t offset, uint8_t fill, uint32_t key, 
     struct ov_fragment_seal seal = {key, counter};
 
     memset(bytes, fill, sizeof bytes);
-    return ov_fragments_add(&b->f, &m, &seal, NOW, &b->bytes, LIMIT, &b->lost, &b->msg);
+    return ov_fragments_add(&b->f, &m, &seal, NOW, &b->pool, b->slots, &b->lost, &b->msg);
 }
 
 static int add(struct box *b, uint16_t id, size_t offset, size_t len, size_t total)
@@ -76,10 +80,12 @@ static void test_orders(void **state)
         for (int k = 0; k < 2; k++)
             assert_int_equal(add(b, i, order[i][k] * 1000u, order[i][k] == 2 ? 1 : 1000, 2001),
                              OV_EFULL);
-        assert_int_equal(b->bytes, 2001);
+        assert_int_equal(b->pool.bytes, 2001);
         assert_int_equal(add(b, i, order[i][2] * 1000u, order[i][2] == 2 ? 1 : 1000, 2001), OV_OK);
         expect_whole(b, 2001);
-        assert_int_equal(b->bytes, 0);
+        assert_int_equal(b->pool.bytes, 2001); /* as long as it is handed out */
+        ov_fragments_release(&b->f);
+        assert_int_equal(b->pool.bytes, 0);
     }
     assert_int_equal(add(b, 9, 0, 5, 5), OV_OK); /* one piece that is all */
     expect_whole(b, 5);
@@ -140,7 +146,8 @@ static void test_overlap(void **state)
     expect_whole(b, 400);
     assert_int_equal(add(b, 2, 0, 0, 400), OV_EINVAL);
     assert_int_equal(add(b, 2, 0, 0, 0), OV_EINVAL);
-    assert_int_equal(b->bytes, 0);
+    ov_fragments_release(&b->f);
+    assert_int_equal(b->pool.bytes, 0);
     box_free(b);
 }
 
@@ -168,7 +175,7 @@ static void test_slots_full(void **state)
     for (uint16_t id = 0; id <= OV_FRAGMENT_SLOTS; id++)
         assert_int_equal(add_limited(b, id, 0, 10, 20, NOW + id, LIMIT), OV_EFULL);
     assert_int_equal(b->lost, 1);
-    assert_int_equal(b->bytes, OV_FRAGMENT_SLOTS * 20);
+    assert_int_equal(b->pool.bytes, OV_FRAGMENT_SLOTS * 20);
     assert_int_equal(add_limited(b, 1, 10, 10, 20, NOW + 9, LIMIT), OV_OK);
     assert_int_equal(add_limited(b, 0, 10, 10, 20, NOW + 9, LIMIT), OV_EFULL); /* starts anew */
     /* The same id with another length is another message. */
@@ -187,7 +194,7 @@ static void test_expiry(void **state)
     assert_int_equal(add(b, 1, 0, 10, 20), OV_EFULL);
     assert_int_equal(add_limited(b, 1, 10, 10, 20, NOW + OV_FRAGMENT_LIFE, LIMIT), OV_EFULL);
     assert_int_equal(b->lost, 1);
-    assert_int_equal(b->bytes, 20);
+    assert_int_equal(b->pool.bytes, 20);
     box_free(b);
 }
 
@@ -199,11 +206,13 @@ static void test_memory_limit(void **state)
     (void)state;
     assert_int_equal(add_limited(b, 1, 0, 10, 1000, NOW, 1999), OV_EFULL);
     assert_int_equal(add_limited(b, 2, 0, 10, 1000, NOW, 1999), OV_ELIMIT);
-    assert_int_equal(b->bytes, 1000);
+    assert_int_equal(b->pool.bytes, 1000);
     assert_int_equal(add_limited(b, 2, 0, 10, 999, NOW, 1999), OV_EFULL);
-    assert_int_equal(b->bytes, 1999);
+    assert_int_equal(b->pool.bytes, 1999);
     assert_int_equal(add_limited(b, 1, 10, 990, 1000, NOW, 1999), OV_OK);
-    assert_int_equal(b->bytes, 999);
+    assert_int_equal(b->pool.bytes, 1999);
+    ov_fragments_release(&b->f);
+    assert_int_equal(b->pool.bytes, 999);
     box_free(b);
 }
 

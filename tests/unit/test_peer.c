@@ -714,7 +714,7 @@ static void test_fragmented(void **state)
     wu_message(a, b, msg, OV_MESSAGE_MAX);
     assert_int_equal(wu_drops(b, MALFORMED_MESSAGE), 1); /* arrived whole: 0xee is no message */
     assert_int_equal(wu_drops(b, FRAGMENTS), 0);
-    assert_int_equal(b->e->reassembly_bytes, 0);
+    assert_int_equal(b->e->reassembly.bytes, 0);
     for (size_t i = 0; i < w->nlog; i++)
         assert_true(w->log[i]->len <= OV_PATH_MTU_MIN);
     assert_int_equal(ov_peer_send(wu_peer(a, b), msg, sizeof msg, 0), OV_EINVAL);
@@ -740,23 +740,54 @@ static void test_reassembly_memory(void **state)
 {
     struct wu *w = wu_new(19);
     struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    const size_t limit = OV_REASSEMBLY_TOTAL - OV_REASSEMBLY_STRANGERS;
 
     (void)state;
     wu_connect(a, b);
+    wu_peer(b, a)->remember = true;
     for (uint16_t id = 0; id < 10; id++) {
         send_piece(a, b, id);
-        assert_true(b->e->reassembly_bytes <= OV_FRAGMENT_SLOTS * 1000);
+        assert_true(b->e->reassembly.bytes <= OV_FRAGMENT_SLOTS * 1000);
     }
-    assert_int_equal(b->e->reassembly_bytes, OV_FRAGMENT_SLOTS * 1000);
+    assert_int_equal(b->e->reassembly.bytes, OV_FRAGMENT_SLOTS * 1000);
     assert_int_equal(wu_drops(b, FRAGMENTS), 10 - OV_FRAGMENT_SLOTS);
     wu_run(w, OV_FRAGMENT_LIFE + OV_SEC);
-    assert_int_equal(b->e->reassembly_bytes, 0);
-    b->e->reassembly_bytes = OV_REASSEMBLY_TOTAL - 1999; /* of others */
+    assert_int_equal(b->e->reassembly.bytes, 0);
+    b->e->reassembly.bytes = limit - 1999; /* of others */
     for (uint16_t id = 20; id < 23; id++)
         send_piece(a, b, id);
-    assert_int_equal(b->e->reassembly_bytes, OV_REASSEMBLY_TOTAL - 999);
+    assert_int_equal(b->e->reassembly.bytes, limit - 999);
     ov_peer_forget(wu_peer(b, a));
-    assert_int_equal(b->e->reassembly_bytes, OV_REASSEMBLY_TOTAL - 1999);
+    assert_int_equal(b->e->reassembly.bytes, limit - 1999);
+    wu_free(w);
+}
+
+/* A session alone gives a place for one message, of memory that is not that of those we know. */
+static void test_reassembly_of_strangers(void **state)
+{
+    struct wu *w = wu_new(20);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0), *c = wu_node(w, 0);
+
+    (void)state;
+    wu_connect(a, b);
+    wu_connect(c, b);
+    for (uint16_t id = 0; id < 5; id++)
+        send_piece(a, b, id);
+    assert_int_equal(b->e->reassembly_strangers.bytes, 1000);
+    assert_int_equal(b->e->reassembly.bytes, 0);
+    assert_int_equal(wu_drops(b, FRAGMENTS), 4);
+    b->e->reassembly_strangers.bytes = OV_REASSEMBLY_STRANGERS; /* many of them */
+    wu_peer(b, c)->remember = true;
+    send_piece(c, b, 7);
+    assert_int_equal(b->e->reassembly.bytes, 1000);
+    /* What was begun as a stranger's stays on that account. */
+    b->e->reassembly_strangers.bytes = 1000;
+    wu_peer(b, a)->remember = true;
+    send_piece(a, b, 8);
+    assert_int_equal(b->e->reassembly.bytes, 2000);
+    wu_run(w, OV_FRAGMENT_LIFE + OV_SEC);
+    assert_int_equal(b->e->reassembly.bytes, 0);
+    assert_int_equal(b->e->reassembly_strangers.bytes, 0);
     wu_free(w);
 }
 
@@ -787,6 +818,7 @@ int main(void)
         cmocka_unit_test(test_network_changed),
         cmocka_unit_test(test_fragmented),
         cmocka_unit_test(test_reassembly_memory),
+        cmocka_unit_test(test_reassembly_of_strangers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
