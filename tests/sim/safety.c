@@ -111,6 +111,7 @@ static void learn(struct safety *f, const struct sim_node *n, ov_netid net, cons
         if (known != NULL && when > *known)
             *known = when;
     }
+    ov_reader_u64(&r); /* the floor: who is below it is refused as well, which harms nobody here */
     if (!ov_reader_done(&r))
         safety_fail(f, n, "what it stores of a network cannot be read");
 }
