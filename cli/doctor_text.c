@@ -251,6 +251,11 @@ static void print_router(const struct page *p, const json_t *status)
     else
         line(p, is(nat, "mapping", "endpoint-independent") ? GOOD : NOTE, "NAT", "%s%s%s", words,
              *seen ? "; seen as " : "", seen);
+    if (ov_json_number(nat, "dies_s", 0) > 0)
+        line(p, NOTE, "",
+             "it forgets connections that are silent for %.0f s, so ovpn keeps them alive more "
+             "often",
+             ov_json_number(nat, "dies_s", 0));
     if (ov_json_flag(nat, "narrow"))
         line(p, NOTE, "capacity", "it takes few connections or packets at once");
     print_mapping(p, json_object_get(status, "port_mapping"));

@@ -133,17 +133,22 @@ static json_t *answer(uint8_t a)
     return a == OV_NAT_YES ? json_true() : a == OV_NAT_NO ? json_false() : json_null();
 }
 
+static json_t *seconds(uint16_t s)
+{
+    return s ? json_integer(s) : json_null();
+}
+
 /* What is known of the NAT in front of us; null before the first root answered. */
 static json_t *status_nat(const struct ov_daemon *d)
 {
     struct ov_nat_profile p;
     ov_node_nat(d->node, &p);
-    return json_pack("{s:o,s:s,s:s,s:s,s:i,s:o,s:o,s:o,s:o}", "nat", answer(p.nat), "mapping",
-                     ov_nat_mapping_text(p.view.mapping), "filtering",
-                     ov_nat_filtering_text(p.view.filtering), "ports",
-                     ov_nat_allocation_text(p.view.allocation), "step", (int)p.view.step, "hairpin",
-                     answer(p.hairpin), "udp", answer(p.udp), "narrow", answer(p.narrow), "seen_as",
-                     ov_json_of_endpoint(&p.seen));
+    return json_pack(
+        "{s:o,s:s,s:s,s:s,s:i,s:o,s:o,s:o,s:o,s:o,s:o}", "nat", answer(p.nat), "mapping",
+        ov_nat_mapping_text(p.view.mapping), "filtering", ov_nat_filtering_text(p.view.filtering),
+        "ports", ov_nat_allocation_text(p.view.allocation), "step", (int)p.view.step, "hairpin",
+        answer(p.hairpin), "udp", answer(p.udp), "narrow", answer(p.narrow), "seen_as",
+        ov_json_of_endpoint(&p.seen), "lives_s", seconds(p.lives_s), "dies_s", seconds(p.dies_s));
 }
 
 json_t *ov_json_of_status(struct ov_daemon *d)

@@ -178,7 +178,8 @@ static struct ov_peer *nearest(const struct ov_peer *p, const struct ov_peer *ex
         return pick;
     pick = NULL;
     for (struct ov_peer *r = p->e->keep; r; r = r->keep_next)
-        if (r->relay && r != p && r != except && ov_peer_online(r) && (!pick || distance(r) < distance(pick)))
+        if (r->relay && r != p && r != except && ov_peer_online(r) &&
+            (!pick || distance(r) < distance(pick)))
             pick = r;
     return pick;
 }
@@ -294,8 +295,8 @@ static void gather(struct ov_peer *p)
             slot(p, r);
 }
 
-/* A relay that was given up is there again: see soon how it compares. First it has to hear from both
- * ends who they are. */
+/* A relay that was given up is there again: see soon how it compares. First it has to hear from
+ * both ends who they are. */
 static void welcome(struct ov_peer *p)
 {
     for (int k = 0; k < OV_HOPS_MAX; k++) {

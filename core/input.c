@@ -302,6 +302,8 @@ static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, 
     if (!p->paths || !ov_probe_take(p->paths, ok.txid, &probe))
         return; /* answered twice, or given up: nothing wrong */
     ov_time rtt = e->now - probe.sent;
+    if (probe.test)
+        ov_keepalive_answered(&p->alive, e->now, OV_KEEPALIVE_PEER);
     struct ov_path_quality *q = probed_quality(p, &probe);
     if (probe.mtu && q) {
         ov_quality_mtu_answered(q, probe.size, e->now);

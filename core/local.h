@@ -13,7 +13,7 @@
 #define OV_SOCKET_REFLECT 6 /* of a root: its second port, on which nothing is ever expected */
 #define OV_SOCKET_LINK    7 /* no UDP socket at all: TCP and TLS links */
 #define OV_SOCKET_EXTRA   16
-#define OV_EXTRA_MAX      256 /* at once */
+#define OV_EXTRA_MAX      272 /* at once: a hard punch has 256 of them */
 struct ov_local {
     uint16_t socket;
     struct ov_endpoint ep; /* an interface address this socket can be reached at */

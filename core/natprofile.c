@@ -1,5 +1,7 @@
 #include "natprofile.h"
 
+#include "keepalive.h"
+
 #include <string.h>
 
 #define SAMPLES_MAX 32
@@ -137,4 +139,12 @@ void ov_nat_classify(const struct ov_nat_sample *v, size_t n, struct ov_nat_view
     out->filtering = filtering;
     out->mapping = classify_mapping(v, n);
     classify_allocation(v, n, out);
+}
+
+ov_time ov_nat_patience(const struct ov_nat_profile *p)
+{
+    ov_time lives = p->lives_s * OV_SEC * 5 / 6;
+    if (!p->dies_s)
+        return OV_NEVER;
+    return lives > OV_KEEPALIVE_FLOOR ? lives : OV_KEEPALIVE_FLOOR;
 }

@@ -32,11 +32,12 @@ struct ov_nat_view {
 
 struct ov_nat_profile {
     struct ov_nat_view view;
-    uint8_t hairpin;     /* enum ov_nat_answer: a datagram to our own outside endpoint comes back */
-    uint8_t udp;         /* YES: answers come by UDP; NO: they do not, though they should */
-    uint8_t nat;         /* NO: our own address is what others see */
-    uint8_t narrow;      /* YES: the router in front of us took no more flows or packets */
-    uint16_t lifetime_s; /* a mapping was seen to live so long without traffic; 0: not known */
+    uint8_t hairpin;  /* enum ov_nat_answer: a datagram to our own outside endpoint comes back */
+    uint8_t udp;      /* YES: answers come by UDP; NO: they do not, though they should */
+    uint8_t nat;      /* NO: our own address is what others see */
+    uint8_t narrow;   /* YES: the router in front of us took no more flows or packets */
+    uint16_t lives_s; /* seen: a mapping lives so long without traffic; 0: not known */
+    uint16_t dies_s;  /* seen: it does not live so long; 0: never seen */
     struct ov_endpoint seen;
     ov_time measured; /* 0: not yet */
 };
@@ -49,6 +50,9 @@ struct ov_nat_sample {
 
 /* Mapping and allocation from `n` samples in order of sending. */
 void ov_nat_classify(const struct ov_nat_sample *v, size_t n, struct ov_nat_view *out);
+
+/* The longest silence that its mappings bear, with a margin; OV_NEVER: longer than any of ours. */
+ov_time ov_nat_patience(const struct ov_nat_profile *p);
 
 /* Words for people and JSON: "endpoint-independent"...; "unknown". */
 const char *ov_nat_mapping_text(uint8_t mapping);

@@ -60,6 +60,7 @@ struct ov_probe {
     ov_time sent;
     uint16_t size;    /* UDP payload bytes it was sent with */
     bool mtu;         /* its loss says nothing but that it was too large */
+    bool test;        /* it ended a silence: what comes of it is told to keepalive.h */
     uint64_t user_id; /* of ov_node_ping; 0: our own */
 };
 

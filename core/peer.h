@@ -16,6 +16,7 @@
 
 #include "engine.h"
 #include "fragment.h"
+#include "keepalive.h"
 #include "path.h"
 #include "session.h"
 
@@ -102,6 +103,8 @@ struct ov_peer {
     ov_time sought;               /* last told the ranks above; 0: not since it was direct */
     struct ov_endpoint seen;      /* how it sees us (roots) */
     uint16_t reflect_port;        /* its other port (roots); 0: none known */
+    uint8_t late;                 /* answers that we, a root, still owe it */
+    struct ov_keepalive alive;
 };
 
 /* A packet from or to this peer will be dealt with soon. */
@@ -200,6 +203,14 @@ ov_time ov_peer_doubt(struct ov_peer *p);
 /* All direct paths are doubtful (network change). */
 void ov_peer_network_changed(struct ov_peer *p);
 void ov_peer_service(void *peer, ov_time now); /* the timer */
+/* ---- keepalives (peer_keepalive.c) ---- */
+
+/* What is due now; when to look again, or OV_NEVER. */
+ov_time ov_peer_keepalive(struct ov_peer *p);
+/* How long may the chosen way be silent, being in use? */
+ov_time ov_peer_patience(const struct ov_peer *p);
+/* The NAT turned out to forget sooner: no keepalive may come later than that. */
+void ov_peers_keepalive(struct ov_engine *e);
 OV_CHECK bool ov_peer_ensure_paths(struct ov_peer *p);
 
 /* ---- streams (peer_link.c) ---- */

@@ -66,14 +66,19 @@ static void note_sent(struct ov_peer *p, unsigned flags)
         ov_peer_wake(p, now + ov_peer_quiet(p));
 }
 
+/* Was nothing heard by the chosen direct path for so long? */
+static bool is_silent(const struct ov_peer *p, ov_time span)
+{
+    return p->e->now - p->paths->p[p->paths->active].last_rx >= span;
+}
+
 /* Should the relay carry a copy, because the chosen direct path is in doubt? */
 static bool needs_cover(const struct ov_peer *p)
 {
-    ov_time now = p->e->now;
     if (p->paths->active < 0)
         return false;
-    const struct ov_path *path = &p->paths->p[p->paths->active];
-    return ov_peer_covered(p) || now - path->last_rx >= OV_PATH_TRUST;
+    return ov_peer_covered(p) || is_silent(p, OV_PATH_TRUST) ||
+           (is_silent(p, 2 * OV_KEEPALIVE_FLOOR) && is_silent(p, 2 * ov_peer_patience(p)));
 }
 
 static void copy_to(struct ov_peer *p, struct ov_peer *relay, const uint8_t *sealed, size_t len)
@@ -245,6 +250,13 @@ int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, c
     return OV_OK;
 }
 
+/* Does a probe sent now end a silence of the chosen path? */
+static bool tests(struct ov_peer *p, int path)
+{
+    return path >= 0 && path == p->paths->active && !p->keep &&
+           ov_keepalive_test(&p->alive, p->paths->p[path].last_rx, p->e->now, OV_KEEPALIVE_PEER);
+}
+
 bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
 {
     uint8_t buf[OV_DATAGRAM_MAX];
@@ -265,6 +277,7 @@ bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
                                                                        .sent = p->e->now,
                                                                        .size = size,
                                                                        .mtu = size != 0,
+                                                                       .test = tests(p, path),
                                                                        .user_id = user_id});
     ov_peer_wake(p, probe->sent + OV_PROBE_LOST);
     return true;

@@ -1,4 +1,4 @@
-/* What time does to a peer: handshakes, doubt, probes, keepalives, forgetting. */
+/* What time does to a peer: handshakes, doubt, probes, forgetting. */
 #include "peer.h"
 
 #include "hop.h"
@@ -350,6 +350,8 @@ static void service_lost(struct ov_peer *p, ov_time *next)
     while (ov_probe_lost(p->paths, p->e->now, &probe)) {
         struct ov_path_quality *q =
             probe.path < 0 ? ov_hop_quality(p, probe.path) : &p->paths->p[probe.path].q;
+        if (probe.test)
+            ov_keepalive_unanswered(&p->alive, p->e->now, OV_KEEPALIVE_PEER);
         if (probe.user_id)
             ov_emit(p->e, &(struct ov_out_event){
                               .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
@@ -442,50 +444,6 @@ static void service_mtu(struct ov_peer *p, ov_time *next)
         search_mtu(p, OV_PATH_RELAY, &ps->relay, &r->paths->p[r->paths->active], next);
 }
 
-/* ---- keepalive ---- */
-
-static void keepalive_probes(struct ov_peer *p)
-{
-    struct ov_paths *ps = p->paths;
-    ov_time now = p->e->now;
-    /* The others are for peers in use, not for those that only were: idle traffic costs people
-     * money. */
-    bool used = p->last_frame && now - p->last_frame < OV_KEEPALIVE_PEER;
-    for (int i = 0; used && i < OV_PATHS_MAX; i++)
-        if (i != ps->active && ps->p[i].state == OV_PATH_VALID)
-            ov_peer_probe(p, i, 0, 0);
-    ov_peer_probe(p, ps->active, 0, 0); /* last: the other side goes on from where it heard us */
-    if (p->keep && !p->unheard)
-        p->unheard = now;
-}
-
-/* Did the other side's keepalive, and our answer to it, do for both? Not while frames flow: then
- * our own probes measure. */
-static bool kept_alive(const struct ov_peer *p)
-{
-    ov_time now = p->e->now;
-    return p->paths->active >= 0 && now - p->last_frame >= OV_KEEPALIVE_PEER &&
-           now - p->paths->p[p->paths->active].last_rx < OV_KEEPALIVE_PEER / 2;
-}
-
-static void service_keepalive(struct ov_peer *p, ov_time *next)
-{
-    ov_time now = p->e->now;
-    bool active = now - p->last_frame < OV_PEER_ACTIVE;
-    if (!ov_peer_up(p) || (!p->keep && !active))
-        return;
-    if (ov_session_wants_rekey(p->e, &p->s))
-        ov_peer_rehandshake(p);
-    if (now >= p->keepalive_next) {
-        ov_time gap = active ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT;
-        if (p->keep || !kept_alive(p))
-            keepalive_probes(p);
-        p->keepalive_next = now + gap * 9 / 10 +
-                            ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
-    }
-    sooner(next, p->keepalive_next);
-}
-
 /* ---- the end ---- */
 
 /* Old keys go, and with the last of them the peer, unless somebody wants it. True: p is gone. */
@@ -525,7 +483,7 @@ void ov_peer_service(void *peer, ov_time now)
                ov_fragments_expire(p->fragments, now, &p->e->stats.drops[OV_DROP_FRAGMENTS]));
     if (p->paths) {
         if (ov_peer_up(p)) {
-            service_keepalive(p, &next);
+            sooner(&next, ov_peer_keepalive(p));
             service_trying(p, &next);
             service_mtu(p, &next);
             sooner(&next, ov_punch_service(p));

@@ -19,6 +19,7 @@ int ov_reflect_init(struct ov_engine *e)
     r->e = e;
     ov_timer_init(&r->timer, service, r);
     ov_reflect_measure_init(r);
+    ov_reflect_life_init(r);
     e->reflect = r;
     return ov_timers_reserve(&e->timers, 1);
 }
@@ -28,6 +29,7 @@ void ov_reflect_free(struct ov_engine *e)
     if (!e->reflect)
         return;
     ov_timer_stop(&e->timers, &e->reflect->timer);
+    ov_reflect_later_free(e->reflect);
     free(e->reflect);
     e->reflect = NULL;
 }
@@ -40,8 +42,7 @@ void ov_reflect_wake(struct ov_reflect *r, ov_time when)
 
 /* ---- asking ---- */
 
-/* The root's IPv4 endpoint by UDP, if that is how we reach it. */
-static const struct ov_endpoint *endpoint_of(const struct ov_peer *root)
+const struct ov_endpoint *ov_reflect_endpoint(const struct ov_peer *root)
 {
     if (!root->paths || root->paths->active < 0)
         return NULL;
@@ -53,7 +54,7 @@ size_t ov_reflect_roots(struct ov_engine *e, struct ov_peer *out[OV_REFLECT_ROOT
 {
     size_t n = 0;
     for (struct ov_peer *p = e->keep; p; p = p->keep_next) {
-        if (!p->relay || !ov_peer_online(p) || !endpoint_of(p) || n == OV_REFLECT_ROOTS)
+        if (!p->relay || !ov_peer_online(p) || !ov_reflect_endpoint(p) || n == OV_REFLECT_ROOTS)
             continue;
         bool better = n > 0 && ov_path_score(&p->paths->p[p->paths->active]) <
                                    ov_path_score(&out[0]->paths->p[out[0]->paths->active]);
@@ -83,7 +84,7 @@ static bool transmit(struct ask *k, struct ov_peer *root)
     uint8_t buf[64];
     struct ov_writer w;
     struct ov_via via = {.socket = k->a.socket};
-    const struct ov_endpoint *ep = endpoint_of(root);
+    const struct ov_endpoint *ep = ov_reflect_endpoint(root);
     if (!ep || (k->a.to_other && !root->reflect_port))
         return false;
     via.ep = *ep;
@@ -131,6 +132,8 @@ void ov_reflect_answered(struct ov_peer *p, const uint8_t *m, size_t len)
         ov_drop(p->e, OV_DROP_MALFORMED_MESSAGE);
         return;
     }
+    if (ov_reflect_life_answered(r, p, &ok))
+        return;
     for (int i = 0; i < ASKS_MAX; i++) {
         struct ask k = r->ask[i];
         if (!k.txid || k.txid != ok.txid || k.addr != p->id.addr)
@@ -168,18 +171,33 @@ static void service(void *arg, ov_time now)
     struct ov_reflect *r = arg;
     ov_time next = service_asks(r, now), other = ov_reflect_measure_service(r);
     next = other < next ? other : next;
+    other = ov_reflect_life_service(r);
+    next = other < next ? other : next;
     if (next != OV_NEVER)
         ov_reflect_wake(r, next > now ? next : now + OV_MS);
 }
 
 /* ---- answering, as a root ---- */
 
+void ov_reflect_answer(struct ov_peer *p, const struct ov_via *to, uint64_t txid, uint8_t flags)
+{
+    uint8_t buf[64];
+    struct ov_writer w;
+    struct ov_via back = *to;
+    struct ov_msg_reflect_ok ok = {
+        .txid = txid, .flags = flags, .other = p->e->reflect_port, .seen = to->ep};
+    if (flags & OV_REFLECT_OTHER)
+        back.socket = OV_SOCKET_REFLECT;
+    ok.seen.scope = 0;
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_reflect_ok_encode(&w, &ok);
+    ov_peer_send_via(p, &back, 0, buf, w.len);
+}
+
 void ov_reflect_asked(struct ov_peer *p, const struct ov_via *via, const uint8_t *m, size_t len)
 {
     struct ov_engine *e = p->e;
     struct ov_msg_reflect ask;
-    uint8_t buf[64];
-    struct ov_writer w;
     if (ov_msg_reflect_decode(m, len, &ask) != OV_OK) {
         ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
         return;
@@ -192,16 +210,10 @@ void ov_reflect_asked(struct ov_peer *p, const struct ov_via *via, const uint8_t
         ov_drop(e, OV_DROP_LIMIT);
         return;
     }
-    struct ov_via back = *via;
-    struct ov_msg_reflect_ok ok = {.txid = ask.txid, .other = e->reflect_port, .seen = via->ep};
-    if (ask.flags & OV_REFLECT_OTHER) {
-        if (!e->reflect_port)
-            return;
-        ok.flags = OV_REFLECT_OTHER;
-        back.socket = OV_SOCKET_REFLECT;
-    }
-    ok.seen.scope = 0;
-    ov_writer_init(&w, buf, sizeof buf);
-    ov_msg_reflect_ok_encode(&w, &ok);
-    ov_peer_send_via(p, &back, 0, buf, w.len);
+    uint8_t flags = ask.flags & OV_REFLECT_OTHER;
+    if (flags && !e->reflect_port)
+        return;
+    if (!flags && (ask.flags & OV_REFLECT_LATER) && ov_reflect_promise(p, via, &ask))
+        flags = OV_REFLECT_LATER;
+    ov_reflect_answer(p, via, ask.txid, flags);
 }

@@ -15,7 +15,14 @@
  * It is not socket 0 that does, since on a router that takes for its own what nobody inside asked
  * for, the datagram from the other port has spoilt the way there.
  *
- * Where the edge gives no sockets, the ordinary one does alone. (RFC 5780 has the idea.) */
+ * Where the edge gives no sockets, the ordinary one does alone. (RFC 5780 has the idea.)
+ *
+ * Then, how long do mappings live? Four more fresh sockets each ask the root for two answers, one
+ * at once and one after 12 s (two of them) or 23 s, and are silent in between. A root says in the
+ * first answer whether the second will come, so one that is missing tells of the NAT: not of the
+ * root, which is asked again before anything is concluded. Where both of a pair are missing,
+ * keepalives have to come more often (ov_nat_patience); that is looked at again after ten minutes,
+ * later every hour. */
 #ifndef OV_CORE_REFLECT_H
 #define OV_CORE_REFLECT_H
 

@@ -54,6 +54,7 @@ void ov_reflect_restart(struct ov_engine *e)
     r->m.when = OV_NEVER;
     r->m.last = 0;
     r->m.nhosts = 0;
+    ov_reflect_life_restart(r);
     memset(&e->nat, 0, sizeof e->nat);
     e->udp_heard = 0;
     e->changed = e->now;
@@ -252,11 +253,13 @@ static void finish(struct ov_reflect *r)
     if (m->hairpin_sent)
         e->nat.hairpin = m->hairpin_heard ? OV_NAT_YES : OV_NAT_NO;
     e->nat.measured = e->now;
-    if (memcmp(&was.view, &e->nat.view, 3) != 0 || was.nat != e->nat.nat ||
-        !ov_ip_equal(&was.seen.ip, &e->nat.seen.ip)) {
+    bool changed = memcmp(&was.view, &e->nat.view, 3) != 0 || was.nat != e->nat.nat ||
+                   !ov_ip_equal(&was.seen.ip, &e->nat.seen.ip);
+    if (changed) {
         say(e);
         ov_punch_profiled(e);
     }
+    ov_reflect_life_profiled(r, changed);
 }
 
 ov_time ov_reflect_measure_service(struct ov_reflect *r)

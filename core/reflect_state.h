@@ -35,19 +35,62 @@ struct measure {
     bool hairpin_sent, hairpin_heard;
 };
 
+#define LIFE_SOCKETS 4 /* half of them for each of two lengths of silence */
+
+struct life {
+    enum { LIFE_IDLE, LIFE_DUE, LIFE_OPENING, LIFE_ASKING, LIFE_CHECKING } stage;
+    ov_time when;    /* what comes next; not while ASKING */
+    ov_time checked; /* the root itself, as answers are missing */
+    uint8_t repeats;
+    struct ov_extra_owner owner;
+    ov_addr root;
+    uint32_t boot; /* the root's */
+    struct life_ask {
+        uint64_t txid; /* 0: free */
+        uint16_t socket;
+        uint8_t wait; /* seconds of silence */
+        uint8_t tries;
+        bool promised, refused, heard;
+        ov_time sent;
+    } v[LIFE_SOCKETS];
+};
+
+struct later;
+
 struct ov_reflect {
     struct ov_engine *e;
     struct ov_timer timer;
     ov_time checked; /* roots were last asked because somebody was silent; 0: never */
     struct ask ask[ASKS_MAX];
     struct measure m;
+    struct life life;
+    struct later *later; /* a root's answers that are still due */
+    size_t nlater;
 };
 
 /* reflect_profile.c */
 void ov_reflect_measure_init(struct ov_reflect *r);
 ov_time ov_reflect_measure_service(struct ov_reflect *r); /* when to look again */
 
+/* reflect_life.c */
+void ov_reflect_life_init(struct ov_reflect *r);
+void ov_reflect_life_restart(struct ov_reflect *r);
+/* There is a profile; another than before? */
+void ov_reflect_life_profiled(struct ov_reflect *r, bool changed);
+/* False: it was not asked for here. */
+bool ov_reflect_life_answered(struct ov_reflect *r, const struct ov_peer *p,
+                              const struct ov_msg_reflect_ok *ok);
+ov_time ov_reflect_life_service(struct ov_reflect *r); /* when to look again */
+
+/* reflect_later.c: answer once more after ask->wait. False: too many wait for that. */
+bool ov_reflect_promise(struct ov_peer *p, const struct ov_via *via,
+                        const struct ov_msg_reflect *ask);
+void ov_reflect_later_free(struct ov_reflect *r);
+
 /* reflect.c */
+/* A root's IPv4 endpoint by UDP, if that is how we reach it; else NULL. */
+const struct ov_endpoint *ov_reflect_endpoint(const struct ov_peer *root);
+void ov_reflect_answer(struct ov_peer *p, const struct ov_via *to, uint64_t txid, uint8_t flags);
 void ov_reflect_wake(struct ov_reflect *r, ov_time when);
 
 #endif

@@ -150,15 +150,23 @@ int ov_msg_probe_ok_decode(const uint8_t *in, size_t len, struct ov_msg_probe_ok
     return seen_valid(&m->seen) ? OV_OK : OV_EINVAL;
 }
 
+static bool wait_valid(const struct ov_msg_reflect *m)
+{
+    return m->flags & OV_REFLECT_LATER ? m->wait > 0 && m->wait <= OV_REFLECT_WAIT_MAX
+                                       : m->wait == 0;
+}
+
 void ov_msg_reflect_encode(struct ov_writer *w, const struct ov_msg_reflect *m)
 {
-    if (m->pad < OV_REFLECT_PAD) {
+    if (m->pad < OV_REFLECT_PAD || !wait_valid(m)) {
         w->failed = true;
         return;
     }
     ov_writer_u8(w, OV_MSG_REFLECT);
     ov_writer_u64(w, m->txid);
     ov_writer_u8(w, m->flags);
+    if (m->flags & OV_REFLECT_LATER)
+        ov_writer_u8(w, m->wait);
     ov_writer_zero(w, m->pad);
 }
 
@@ -170,11 +178,12 @@ int ov_msg_reflect_decode(const uint8_t *in, size_t len, struct ov_msg_reflect *
     ov_reader_init(&r, in, len);
     m->txid = ov_reader_u64(&r);
     m->flags = ov_reader_u8(&r);
+    m->wait = m->flags & OV_REFLECT_LATER ? ov_reader_u8(&r) : 0;
     m->pad = ov_reader_left(&r);
     pad = ov_reader_take(&r, m->pad);
     if (!ov_reader_done(&r) || m->pad < OV_REFLECT_PAD)
         return OV_ETRUNC;
-    return all_zero(pad, m->pad) ? OV_OK : OV_EINVAL;
+    return wait_valid(m) && all_zero(pad, m->pad) ? OV_OK : OV_EINVAL;
 }
 
 void ov_msg_reflect_ok_encode(struct ov_writer *w, const struct ov_msg_reflect_ok *m)

@@ -12,7 +12,8 @@
 
 #define SEEDS 3
 #define QUIET                                                                                      \
-    300 /* datagrams that are no hard punching: keepalives, handshakes, pings, of relays, plain ones */
+    300 /* datagrams that are no hard punching: keepalives, handshakes, pings, of relays, plain    \
+           ones */
 
 static void check_costs(const struct pair_result *r, const char *a, const char *b)
 {
@@ -62,9 +63,11 @@ static void test_sockets_given_back(void **state)
     (void)state;
     assert_true(pair_world(&w, 5, PAIR_PORT, PAIR_RANDOM));
     pair_talk(&w, 8 * OV_SEC, &r);
-    assert_true(r.direct > 0 && r.sockets[1] == 256);
+    assert_true(r.direct > 0 && r.sockets[1] >= 256);
+    sim_run(w.s, NULL, NULL, 30 * OV_SEC); /* (lifetimes are measured with four more) */
     for (int k = 0; k < 2; k++)
-        assert_in_range(w.n[k]->nsockets, 1, 3);
+        assert_in_range(w.n[k]->nsockets, 0, 3);
+    assert_in_range(w.n[0]->nsockets + w.n[1]->nsockets, 1, 6);
     pair_talk(&w, 120 * OV_SEC, &r);
     assert_int_equal(r.gaps, 0);
     assert_int_equal(sim_path(w.n[0], w.n[1]), OV_PEER_DIRECT);
@@ -131,13 +134,47 @@ static void test_narrow_routers(void **state)
     }
 }
 
+/* Mappings that live for ten seconds: a minute of silence does no harm, whoever speaks first, and
+ * neither do three, after which the direct path is not kept any more. */
+static void silence(enum pair_kind b, ov_time span, int first)
+{
+    struct pair_world w;
+    struct pair_result r;
+    assert_true(pair_world(&w, 8, PAIR_PORT, b));
+    w.n[0]->site->timeout = w.n[1]->site->timeout = 10 * OV_SEC;
+    pair_talk(&w, 10 * OV_SEC, &r);
+    sim_run(w.s, NULL, NULL, span);
+    ov_time before = w.s->now;
+    size_t from = w.s->npings;
+    bool answered = false;
+    while (!answered && w.s->now < before + 10 * OV_SEC) {
+        sim_ping(w.n[first], &w.n[!first]->ip);
+        sim_run(w.s, NULL, NULL, 100 * OV_MS);
+        for (size_t i = from; i < w.s->npings; i++)
+            answered |= w.s->pings[i].rtt != 0;
+    }
+    if (w.s->now - before > OV_SEC)
+        fail_msg("port x %s, %llu s of silence, side %d: %llu ms", pair_names[b],
+                 (unsigned long long)(span / OV_SEC), first,
+                 (unsigned long long)((w.s->now - before) / OV_MS));
+    pair_world_free(&w);
+}
+
+static void test_short_timeout(void **state)
+{
+    (void)state;
+    for (unsigned b = PAIR_PORT; b < PAIR_KINDS; b += 5)
+        for (int first = 0; first < 2; first++)
+            for (ov_time span = 20 * OV_SEC; span <= 180 * OV_SEC; span += 20 * OV_SEC)
+                silence((enum pair_kind)b, span, first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_pairs),
-        cmocka_unit_test(test_sockets_given_back),
-        cmocka_unit_test(test_three_attempts),
-        cmocka_unit_test(test_narrow_routers),
+        cmocka_unit_test(test_all_pairs),      cmocka_unit_test(test_sockets_given_back),
+        cmocka_unit_test(test_three_attempts), cmocka_unit_test(test_narrow_routers),
+        cmocka_unit_test(test_short_timeout),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

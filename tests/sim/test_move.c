@@ -182,6 +182,60 @@ static void test_after_long_silence(void **state)
     sim_free(p.s);
 }
 
+/* A firewall in front of B that no root sees (as those of IPv6): it lets in from A what comes
+ * within ten seconds after something went out to A. */
+struct wall {
+    struct pair *p;
+    ov_time opened;
+    unsigned shut; /* datagrams */
+};
+
+static bool in_the_way(void *arg, const struct sim_node *from, const struct ov_endpoint *to,
+                       const uint8_t *data, size_t len)
+{
+    struct wall *w = arg;
+    struct pair *p = w->p;
+
+    (void)data;
+    (void)len;
+    if (from == p->b && ov_ip_equal(&to->ip, &p->a->site->wan))
+        w->opened = p->s->now;
+    if (from != p->a || !ov_ip_equal(&to->ip, &p->b->site->wan) ||
+        p->s->now - w->opened < 10 * OV_SEC)
+        return false;
+    w->shut++;
+    return true;
+}
+
+/* A path that dies of silence is kept alive by shorter ones. */
+static void test_learned_gap(void **state)
+{
+    struct pair p = talking(36, SIM_EIM, SIM_APDF);
+    struct wall w = {.p = &p, .opened = p.s->now};
+    unsigned early, late;
+
+    (void)state;
+    assert_true(direct(&p));
+    p.s->swallow = in_the_way;
+    p.s->arg = &w;
+    for (int i = 0; i < 5; i++) { /* one frame every 40 s: kept alive, but for that silent */
+        sim_ping(p.a, &p.b->ip);
+        sim_run(p.s, NULL, NULL, 40 * OV_SEC);
+    }
+    early = w.shut;
+    w.shut = 0;
+    for (int i = 0; i < 8; i++) {
+        sim_ping(p.a, &p.b->ip);
+        sim_run(p.s, NULL, NULL, 40 * OV_SEC);
+        assert_true(direct(&p));
+    }
+    late = w.shut;
+    print_message("the wall was shut to %u datagrams, later to %u\n", early, late);
+    assert_true(early > 0); /* it was in the way */
+    assert_int_equal(late, 0);
+    sim_free(p.s);
+}
+
 /* The whole overlay, idle for a day: who says how much? */
 static void test_idle_day(void **state)
 {
@@ -207,6 +261,7 @@ int main(void)
         cmocka_unit_test(test_new_wan_address),         cmocka_unit_test(test_flushed),
         cmocka_unit_test(test_new_wan_address_relayed), cmocka_unit_test(test_told_of_it),
         cmocka_unit_test(test_after_long_silence),      cmocka_unit_test(test_idle_day),
+        cmocka_unit_test(test_learned_gap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define ROOT_PORT 4793
+#define ROOT_PORT    4793
+#define LIFE_SOCKETS 4
 
 struct world {
     struct sim *s;
@@ -47,7 +48,7 @@ static struct ov_nat_profile profile(struct world *w, struct sim_site *site)
     ov_node_nat(w->n->engine, &p);
     assert_true(ov_ip_equal(&p.seen.ip, &site->wan));
     assert_int_equal(p.udp, OV_NAT_YES);
-    assert_int_equal(w->n->nsockets, 0); /* given back */
+    assert_in_range(w->n->nsockets, 0, LIFE_SOCKETS); /* given back; lifetimes are looked at now */
     return p;
 }
 
@@ -180,12 +181,121 @@ static void test_another_network(void **state)
     sim_free(w.s);
 }
 
+/* ---- how long mappings live ---- */
+
+static bool lifetime_known(void *arg)
+{
+    const struct world *w = arg;
+    struct ov_nat_profile p;
+
+    ov_node_nat(w->n->engine, &p);
+    return p.lives_s || p.dies_s;
+}
+
+static bool lives_long(void *arg)
+{
+    const struct world *w = arg;
+    struct ov_nat_profile p;
+
+    ov_node_nat(w->n->engine, &p);
+    return p.lives_s == 23 && p.dies_s == 0;
+}
+
+static void test_lifetimes(void **state)
+{
+    static const struct {
+        ov_time timeout;
+        uint16_t lives, dies;
+        ov_time patience;
+    } kinds[] = {{10 * OV_SEC, 0, 12, 8 * OV_SEC},
+                 {15 * OV_SEC, 12, 23, 10 * OV_SEC},
+                 {30 * OV_SEC, 23, 0, OV_NEVER},
+                 {300 * OV_SEC, 23, 0, OV_NEVER}};
+
+    (void)state;
+    for (int m = SIM_EIM; m <= SIM_APDM; m++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            struct world w = world(7, 1);
+            struct sim_site *site = sim_nat(w.s, (enum sim_mapping)m, SIM_APDF);
+            site->timeout = kinds[k].timeout;
+            profile(&w, site);
+            assert_true(sim_run(w.s, lifetime_known, &w, 30 * OV_SEC));
+            struct ov_nat_profile p;
+            ov_node_nat(w.n->engine, &p);
+            assert_int_equal(p.lives_s, kinds[k].lives);
+            assert_int_equal(p.dies_s, kinds[k].dies);
+            assert_int_equal(ov_nat_patience(&p), kinds[k].patience);
+            sim_run(w.s, NULL, NULL, OV_SEC);
+            assert_int_equal(w.n->nsockets, 0);
+            sim_free(w.s);
+        }
+    }
+}
+
+/* A router that forgets soon is not taken for one for ever: it may have been a bad quarter of an
+ * hour, or somebody has changed it. */
+static void test_lifetime_upward(void **state)
+{
+    struct world w = world(8, 1);
+    struct sim_site *site = sim_nat(w.s, SIM_EIM, SIM_APDF);
+
+    (void)state;
+    site->timeout = 10 * OV_SEC;
+    profile(&w, site);
+    assert_true(sim_run(w.s, lifetime_known, &w, 30 * OV_SEC));
+    assert_false(lives_long(&w));
+    site->timeout = 120 * OV_SEC;
+    assert_true(sim_run(w.s, lives_long, &w, 660 * OV_SEC));
+    sim_free(w.s);
+}
+
+/* A root that goes away with its promises says nothing of the NAT. */
+static void test_lifetime_root_gone(void **state)
+{
+    struct world w = world(9, 1);
+
+    (void)state;
+    profile(&w, sim_nat(w.s, SIM_EIM, SIM_APDF));
+    sim_run(w.s, NULL, NULL, 2 * OV_SEC);
+    sim_node_remove(w.roots[0]);
+    sim_run(w.s, NULL, NULL, 60 * OV_SEC);
+    assert_false(lifetime_known(&w));
+    assert_in_range(w.n->nsockets, 0, LIFE_SOCKETS);
+    sim_free(w.s);
+}
+
+/* Every fifth datagram is lost: seldom is a good NAT taken for a bad one. */
+static void test_lifetime_loss(void **state)
+{
+    unsigned wrong = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct world w = world(200 + seed, 1);
+        struct ov_nat_profile p;
+        profile(&w, sim_nat(w.s, SIM_EIM, SIM_APDF));
+        w.s->loss_permille = 200;
+        sim_run(w.s, NULL, NULL, 120 * OV_SEC);
+        ov_node_nat(w.n->engine, &p);
+        wrong += p.dies_s != 0;
+        sim_free(w.s);
+    }
+    assert_in_range(wrong, 0, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),       cmocka_unit_test(test_allocations),
-        cmocka_unit_test(test_no_nat),      cmocka_unit_test(test_hairpin),
-        cmocka_unit_test(test_udp_blocked), cmocka_unit_test(test_another_network),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_no_nat),
+        cmocka_unit_test(test_hairpin),
+        cmocka_unit_test(test_udp_blocked),
+        cmocka_unit_test(test_another_network),
+        cmocka_unit_test(test_lifetimes),
+        cmocka_unit_test(test_lifetime_upward),
+        cmocka_unit_test(test_lifetime_root_gone),
+        cmocka_unit_test(test_lifetime_loss),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,13 @@ static void make_reflect(struct ov_writer *w)
                                  .txid = TXID, .flags = OV_REFLECT_OTHER, .pad = OV_REFLECT_PAD});
 }
 
+static void make_reflect_later(struct ov_writer *w)
+{
+    ov_msg_reflect_encode(
+        w, &(struct ov_msg_reflect){
+               .txid = TXID, .flags = OV_REFLECT_LATER, .wait = 23, .pad = OV_REFLECT_PAD});
+}
+
 static void make_reflect_ok(struct ov_writer *w)
 {
     ov_msg_reflect_ok_encode(w, &(struct ov_msg_reflect_ok){.txid = TXID,
@@ -308,6 +315,8 @@ static const struct {
     {"probe_ok", HEX_PROBE_OK, make_probe_ok, again_probe_ok, FIXED, 0},
     {"probe_ok relayed", HEX_PROBE_OK_RELAYED, make_probe_ok_relayed, again_probe_ok, FIXED, 0},
     {"reflect", HEX_REFLECT, make_reflect, again_reflect, OPEN, 10 + OV_REFLECT_PAD},
+    {"reflect_later", HEX_REFLECT_LATER, make_reflect_later, again_reflect, OPEN,
+     11 + OV_REFLECT_PAD},
     {"reflect_ok", HEX_REFLECT_OK, make_reflect_ok, again_reflect_ok, FIXED, 0},
     {"twin", HEX_TWIN, make_twin, again_twin, FIXED, 0},
     {"twin, relayed", HEX_TWIN_RELAYED, make_twin_relayed, again_twin, FIXED, 0},
@@ -506,7 +515,9 @@ static void test_ranges_of_decoders(void **state)
     assert_int_not_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK, 11, 5), 0);             /* family */
     assert_int_equal(WITH_BYTE(probe_ok, HEX_PROBE_OK_RELAYED, 13, 1), OV_EINVAL); /* port alone */
     assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT, 20, 1), OV_EINVAL);           /* padding */
-    assert_int_not_equal(WITH_BYTE(reflect_ok, HEX_REFLECT_OK, 12, 0), 0);         /* no endpoint */
+    assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT_LATER, 10, 0), OV_EINVAL);     /* wait */
+    assert_int_equal(WITH_BYTE(reflect, HEX_REFLECT_LATER, 10, 31), OV_EINVAL);
+    assert_int_not_equal(WITH_BYTE(reflect_ok, HEX_REFLECT_OK, 12, 0), 0); /* no endpoint */
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 0), 0);
     assert_int_not_equal(WITH_BYTE(whois, HEX_WHOIS, 1, 17), 0);
     assert_int_equal(WITH_BYTE(whois, HEX_WHOIS, 2, 0xff), OV_EINVAL); /* reserved address */
