@@ -4,6 +4,8 @@
 #   make check           everything: layers, purity, unit tests, simulation, fuzz corpora, network lab
 #   make unit|sim|net    one part of it; ONLY=WORD runs what has WORD in its name
 #   make check-load      the load tests with LOAD_MB (1000) MB for every case; takes minutes
+#   make check-links     no UDP: LINKS_MB (100) MB by TCP, TLS and a proxy, pings meanwhile
+#   make check-idle      what an idle node sends and receives, by five minutes of it
 #   make check-nat       the whole matrix of NATs (tests/nat/rows), in build/nat/matrix.md; ROWS='port-*' for some
 #   make check-nat-sim   every pair of NATs in the simulation, SEEDS runs each (200)
 #   make taint           no branch or memory index depends on a secret (valgrind; a minute or two)
@@ -37,6 +39,7 @@ PREFIX    ?= /usr/local
 FUZZ_TIME ?= 30
 LOAD_MB   ?= 1000
 SEEDS     ?= 200
+LINKS_MB  ?= 100
 PKGS       = libsodium libuv libmicrohttpd jansson sqlite3 libnl-route-3.0 libcurl inih miniupnpc libseccomp
 
 ifeq ($(filter -j%,$(MAKEFLAGS)),)
@@ -173,6 +176,10 @@ net: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/tests/unit/test_sandbox $(BUILD)/test-de
 	@$(RUN) $(NET)
 check-load: $(BUILD)/ovpn $(NETTOOLS) $(BUILD)/test-deps
 	@LOAD_MB=$(LOAD_MB) $(RUN) --timeout 3600 --jobs 1 $(filter %-load.sh %-load-frames.sh,$(NET))
+check-links: $(BUILD)/ovpn $(BUILD)/test-deps
+	@LINKS_MB=$(LINKS_MB) $(RUN) --timeout 3600 --jobs 1 tests/net/17-links.sh
+check-idle: $(BUILD)/ovpn $(BUILD)/test-deps
+	@IDLE_SETTLE=75 IDLE_SECONDS=305 $(RUN) --timeout 900 --jobs 1 tests/net/30-idle.sh
 check-nat: $(BUILD)/ovpn $(BUILD)/test-deps
 	@BUILD=$(BUILD) SAN=$(SAN) tests/nat/run $(ROWS)
 .PHONY: check-kill
@@ -289,7 +296,7 @@ help:
 clean:
 	rm -rf build build-san build-tsan build-fuzz build-cov
 
-.PHONY: all check check-load check-nat check-nat-sim soak soak-mutants soak-day unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
+.PHONY: all check check-load check-idle check-links check-nat check-nat-sim soak soak-mutants soak-day unit sim net layers purity fuzz fuzz-built fuzz-minimize fuzz-minimize-built \
         coverage coverage-built bench bench-publish bench-profile bench-engine demo format lint lint-cppcheck lint-scripts lint-tidy lint-analyzer install uninstall help clean
 .SECONDARY: $(UNITLIB) $(SIMLIB)
 .DELETE_ON_ERROR:

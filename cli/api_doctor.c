@@ -96,6 +96,7 @@ void ov_api_get_doctor(struct ov_api_call *c)
     json_object_set_new(host, "daemon", json_string("running"));
     json_object_set_new(host, "send_denied", json_boolean(is_denied(d)));
     json_object_set_new(host, "config_error", json_null());
+    json_object_set_new(host, "state_error", json_null());
     json_t *report =
         json_pack("{s:o,s:o,s:o,s:n,s:n,s:n,s:n}", "host", host, "status", ov_json_of_status(d),
                   "relayed", relayed_peers(d), "asked", "peer", "ping", "full_ping");

@@ -6,6 +6,7 @@
 #include "doctor_text.h"
 #include "facts.h"
 #include "host_check.h"
+#include "json_of.h"
 #include "progress.h"
 
 #include <dirent.h>
@@ -83,6 +84,22 @@ static void look_up_joined(struct doctor *d, json_t *servers)
     closedir(list);
 }
 
+/* How to start the daemon that was asked for; systemd knows only the usual one. */
+static void how_to_start(const struct doctor *d, json_t *host)
+{
+    char text[2 * OV_PATH_MAX + 64] = "sudo ovpn service";
+    size_t len = strlen(text);
+
+    if (strcmp(d->line.state, OV_STATE_DIR) != 0) {
+        len += (size_t)snprintf(text + len, sizeof text - len, " -H %.*s", OV_PATH_MAX - 1,
+                                d->line.state);
+        json_object_set_new(host, "unit", json_false());
+    }
+    if (d->config)
+        snprintf(text + len, sizeof text - len, " -c %.*s", OV_PATH_MAX - 1, d->config);
+    json_object_set_new(host, "start", ov_json_of_text(text));
+}
+
 /* What the daemon would say, as far as it can be seen from outside. */
 static json_t *alone(struct doctor *d, const char *daemon)
 {
@@ -103,6 +120,11 @@ static json_t *alone(struct doctor *d, const char *daemon)
     free(s);
     json_object_set_new(host, "daemon", json_string(daemon));
     json_object_set_new(host, "config_error", err == OV_OK ? json_null() : json_string(why));
+    json_object_set_new(host, "state_error",
+                        strcmp(daemon, "stopped") == 0 && ov_host_state(d->line.state, why)
+                            ? ov_json_of_text(why)
+                            : json_null());
+    how_to_start(d, host);
     report =
         json_pack("{s:o,s:n,s:[],s:o,s:[],s:s?,s:n,s:n,s:n}", "host", host, "status", "networks",
                   "servers", servers, "relayed", "asked", d->peer, "peer", "ping", "full_ping");

@@ -11,6 +11,7 @@
 #define RETRY_FIRST 1000 /* ms */
 #define RETRY_LAST  30000
 #define NAME_AGE    300000 /* ms: then the proxy's name is looked up again */
+#define LEFT        2000 /* ms: a stream that was used is gone for good, if not used again by then */
 #define WAYS_MAX    (2 * OV_ROOT_ENDPOINTS_MAX + 2)
 
 struct root;
@@ -23,6 +24,8 @@ struct way {
     uint16_t port;
     struct ov_links_item *k; /* NULL: none now */
     uint64_t next;           /* when to try again, ms of the loop */
+    bool used;               /* the engine chose it, and perhaps left it again since: */
+    uint64_t left;           /* ms of the loop; 0: it did not */
     uint64_t retry;
 };
 
@@ -136,6 +139,8 @@ static void failed(struct way *w, const char *why, bool telling)
     if (telling)
         snprintf(w->r->problem, sizeof(w->r->problem), "%.140s: %.170s", what, why);
     w->k = NULL;
+    w->used = false;
+    w->left = 0;
     w->next = uv_now(&t->d->loop) + w->retry + randombytes_uniform((uint32_t)w->retry / 4);
     w->retry = w->retry * 2 < RETRY_LAST ? w->retry * 2 : RETRY_LAST;
 }
@@ -169,6 +174,8 @@ static void cut(struct way *w)
     if (w->k != NULL)
         ov_links_hang_up(w->k);
     w->k = NULL;
+    w->used = false;
+    w->left = 0;
 }
 
 static void hang_up(struct way *w)
@@ -281,6 +288,47 @@ static bool stranger(const struct root *r, const struct way *w)
     return id != NULL && !ov_identity_equal(id, &r->id);
 }
 
+/* The engine used this stream and found it dead, though TCP has not noticed, and would not for a
+ * while (the router has forgotten it; this computer slept): begin anew. */
+static void renew(struct way *w, uint64_t now, uint64_t *next)
+{
+    if (!w->used)
+        return;
+    if (w->left == 0)
+        w->left = now;
+    if (now >= w->left + LEFT)
+        hang_up(w);
+    else if (w->left + LEFT < *next)
+        *next = w->left + LEFT;
+}
+
+/* `used`: the engine uses a stream to this root that stands. */
+static void run_way(struct way *w, const struct ov_root_info *info, bool used, uint64_t *next)
+{
+    uint64_t now = uv_now(&w->r->t->d->loop);
+    if (w->k != NULL && stranger(w->r, w)) {
+        cut(w);
+        failed(w, "what answers there is another server", true);
+    }
+    if (w->k != NULL && ov_endpoint_equal(ov_links_endpoint(w->k), &info->link)) {
+        w->retry = RETRY_FIRST;
+        w->used = true;
+        w->left = 0;
+        return;
+    }
+    if (info->link_state == OV_ROOTLINK_UNWANTED || used) {
+        hang_up(w);
+        return;
+    }
+    if (info->link_state != OV_ROOTLINK_WANTED)
+        return;
+    renew(w, now, next);
+    if (w->k == NULL && now >= w->next)
+        dial(w);
+    if (w->k == NULL && w->next < *next)
+        *next = w->next;
+}
+
 static void run_root(struct root *r, const struct ov_root_info *info, uint64_t *next)
 {
     uint64_t now = uv_now(&r->t->d->loop);
@@ -300,24 +348,9 @@ static void run_root(struct root *r, const struct ov_root_info *info, uint64_t *
         r->racing = false;
         r->problem[0] = '\0';
     }
-    for (size_t i = 0; i < WAYS_MAX; i++) {
-        struct way *w = &r->ways[i];
-        if (w->r == NULL)
-            continue;
-        if (w->k != NULL && stranger(r, w)) {
-            cut(w);
-            failed(w, "what answers there is another server", true);
-        }
-        bool mine = w->k != NULL && ov_endpoint_equal(ov_links_endpoint(w->k), &info->link);
-        if (mine)
-            w->retry = RETRY_FIRST;
-        else if (info->link_state == OV_ROOTLINK_UNWANTED || used)
-            hang_up(w);
-        else if (info->link_state == OV_ROOTLINK_WANTED && w->k == NULL && now >= w->next)
-            dial(w);
-        if (info->link_state == OV_ROOTLINK_WANTED && !used && w->k == NULL && w->next < *next)
-            *next = w->next;
-    }
+    for (size_t i = 0; i < WAYS_MAX; i++)
+        if (r->ways[i].r != NULL)
+            run_way(&r->ways[i], info, used, next);
 }
 
 static void drop(struct root *r)

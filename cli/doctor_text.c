@@ -76,6 +76,7 @@ static void print_daemon(const struct page *p, const json_t *host, const json_t 
 {
     char up[OV_TEXT_UNIT];
     const char *error = ov_json_text(host, "config_error", "");
+    const char *state = ov_json_text(host, "state_error", "");
     if (is(host, "daemon", "running"))
         line(p, GOOD, "daemon", "runs for %s: node %s, ovpn %s",
              ov_text_duration(ov_json_number(status, "uptime_s", 0), up),
@@ -88,6 +89,8 @@ static void print_daemon(const struct page *p, const json_t *host, const json_t 
         line(p, BAD, "daemon", "does not run");
     if (*error)
         line(p, BAD, "settings", "%s", error);
+    if (*state)
+        line(p, BAD, "state", "%s", state);
     if (no(host, "tun"))
         line(p, BAD, "network device", "this computer has no /dev/net/tun");
     if (no(host, "route"))
@@ -320,7 +323,10 @@ static void print_peer(const struct page *p, const json_t *report)
     else if (is(ping, "state", "timeout"))
         line(p, BAD, "ping", "no answer");
     if (!json_is_object(peer)) {
-        line(p, BAD, "way", "not known here");
+        line(p, BAD, "way",
+             is(json_object_get(report, "host"), "daemon", "running")
+                 ? "not known here"
+                 : "nobody looks after it without the daemon");
         return;
     }
     print_path(p, peer);

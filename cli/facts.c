@@ -47,6 +47,8 @@ static void read_host(const json_t *host, struct ov_facts *f)
                                                   : OV_DAEMON_RUNNING;
     f->why = text(host, "config_error");
     f->bad_config = f->why != NULL;
+    f->state_why = text(host, "state_error");
+    f->start = text(host, "start");
     f->no_tun = no(host, "tun");
     f->has_unit = yes(host, "unit");
     f->offline = no(host, "route");

@@ -1,7 +1,12 @@
 #include "host_check.h"
 
+#include "identity_file.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define ZEROS "00000000000000000000000000000000"
@@ -55,6 +60,30 @@ static bool has_unit(void)
     for (size_t i = 0; i < sizeof(PLACES) / sizeof(PLACES[0]); i++)
         found |= access(PLACES[i], F_OK) == 0;
     return found && access("/run/systemd/system", F_OK) == 0;
+}
+
+bool ov_host_state(const char *dir, char *why)
+{
+    struct ov_identity_secret id;
+    struct statvfs fs;
+    struct stat st;
+    if (stat(dir, &st) != 0) /* who may not look is not who runs the daemon */
+        return false;
+    if (!S_ISDIR(st.st_mode)) {
+        snprintf(why, OV_WHY_MAX, "%.160s is no directory", dir);
+        return true;
+    }
+    if (access(dir, R_OK | W_OK | X_OK) != 0) {
+        snprintf(why, OV_WHY_MAX, "%.160s: %s", dir, strerror(errno));
+        return errno != EACCES;
+    }
+    if (statvfs(dir, &fs) == 0 && (fs.f_bavail == 0 || (fs.f_files > 0 && fs.f_favail == 0))) {
+        snprintf(why, OV_WHY_MAX, "the disk with %.160s is full", dir);
+        return true;
+    }
+    int err = ov_identity_file_load(dir, &OV_POW_DEFAULT, &id, why);
+    ov_identity_wipe(&id);
+    return err != OV_OK && err != OV_ENOENT && err != OV_EPERM;
 }
 
 json_t *ov_host_check(void)

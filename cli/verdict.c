@@ -45,7 +45,7 @@ static void advise_start(const struct ov_facts *f, struct ov_verdict *v)
         advise(v, "start it: sudo systemctl enable --now ovpn");
         advise(v, "if it ends again, its log says why: journalctl -u ovpn -n 20");
     } else {
-        advise(v, "start it: sudo ovpn service");
+        advise(v, "start it: %s", or (f->start, "sudo ovpn service"));
     }
 }
 
@@ -74,6 +74,10 @@ static bool no_daemon(const struct ov_facts *f, struct ov_verdict *v)
             "The daemon is not running, and cannot: there is a mistake in its settings: %s",
             or (f->why, "?"));
         advise(v, "correct that line; sudo ovpn service --check tells whether it is good now");
+    } else if (f->state_why) {
+        say(v, "bad_state", OV_OUTCOME_BROKEN,
+            "The daemon is not running, and cannot: it has no use of its state directory: %s",
+            f->state_why);
     } else if (f->no_tun) {
         say(v, "no_tun", OV_OUTCOME_BROKEN,
             "The daemon is not running, and could make no network device: this computer has no "
@@ -305,7 +309,7 @@ static void blocked(const struct ov_facts *f, struct ov_verdict *v, const char *
 static void relayed(const struct ov_facts *f, struct ov_verdict *v)
 {
     const char *via = or (f->via, "a server"), *why = or (f->relay_why, "");
-    if (f->udp_blocked || strcmp(why, "udp_blocked") == 0) {
+    if (f->udp_blocked || f->way > OV_WAY_UDP || strcmp(why, "udp_blocked") == 0) {
         blocked(f, v, f->peer);
         return;
     }

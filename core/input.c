@@ -505,7 +505,7 @@ static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
             p->unanswered = 0;
         return;
     }
-    if (a->via.socket == OV_SOCKET_LINK && !ov_peer_may_link(p))
+    if (a->via.socket == OV_SOCKET_LINK && !ov_peer_may_link(p, &a->via.ep))
         return;
     /* Two symmetric NATs give each packet another source: without a limit, challenges would breed.
      */

@@ -215,8 +215,9 @@ OV_CHECK bool ov_peer_ensure_paths(struct ov_peer *p);
 
 /* ---- streams (peer_link.c) ---- */
 
-/* May it be reached by one? Our roots, and where we are a root, its clients. */
-bool ov_peer_may_link(const struct ov_peer *p);
+/* May it be reached by this one? Our roots, by those of ours to them that are not given up (what
+ * comes by those does not open them anew); and where we are a root, its clients. */
+bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep);
 /* A stream to it is up: try it. */
 void ov_peer_link_up(struct ov_peer *p, const struct ov_endpoint *ep);
 /* It is closed: that path is gone. */

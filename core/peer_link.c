@@ -1,9 +1,15 @@
 /* Streams (TCP, TLS) as paths between a node and its root. */
 #include "peer.h"
 
-bool ov_peer_may_link(const struct ov_peer *p)
+bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep)
 {
-    return p->keep || (p->e->caps & OV_CAP_ROOT);
+    const struct ov_engine *e = p->e;
+    if (e->caps & OV_CAP_ROOT)
+        return true;
+    for (int i = 0; i < OV_LINKS_MAX; i++)
+        if (e->links[i].peer == p && ov_endpoint_equal(&e->links[i].ep, ep))
+            return true;
+    return false;
 }
 
 void ov_peer_link_up(struct ov_peer *p, const struct ov_endpoint *ep)

@@ -349,7 +349,8 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
         p->relay_via = via->relay->id.addr;
         if (fresh && p->paths->active >= 0) /* it may be elsewhere now: cover until heard there */
             p->paths->p[p->paths->active].last_rx = 0;
-    } else if (via->ep.ip.family && (via->socket != OV_SOCKET_LINK || ov_peer_may_link(p))) {
+    } else if (via->ep.ip.family &&
+               (via->socket != OV_SOCKET_LINK || ov_peer_may_link(p, &via->ep))) {
         int i = ov_paths_add(p->paths, via->socket, &via->ep, OV_CANDIDATE_SEEN, e->now);
         p->paths->p[i].local = via->local;
         if (i != p->paths->active && !initiated && fresh)

@@ -309,4 +309,6 @@ void ov_rootlink_drop(struct ov_roots *rs, const struct ov_root *r)
         if (l.peer)
             ov_peer_link_down(l.peer, &l.ep);
     }
+    if (r->link.state != OV_ROOTLINK_UNWANTED) /* it is gone: so should be its streams */
+        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_LINK, .host = ""});
 }

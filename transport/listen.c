@@ -36,6 +36,7 @@ struct connection {
 struct ov_listen {
     struct ov_listen_config cfg;
     struct ov_ratelimit *rate;
+    struct ov_bucket all;
     struct port ports[OV_LISTEN_PORTS * 2]; /* IPv4 and IPv6 */
     size_t nports, open_handles;
     uv_timer_t pause;
@@ -83,6 +84,7 @@ int ov_listen_new(const struct ov_listen_config *cfg, struct ov_listen **out)
         free(l);
         return OV_ENOMEM;
     }
+    ov_bucket_init(&l->all, OV_LISTEN_RATE_ALL, OV_LISTEN_RATE_ALL * 2, uv_now(cfg->loop) * OV_MS);
     uv_timer_init(cfg->loop, &l->pause);
     l->pause.data = l;
     l->open_handles = 1;
@@ -153,7 +155,8 @@ static void welcome(struct ov_listen *l, int fd, const struct ov_endpoint *from)
 {
     struct ov_ip source = source_of(&from->ip);
     struct ov_stream *s;
-    if (!ov_ratelimit_allow(l->rate, &source, uv_now(l->cfg.loop) * OV_MS) ||
+    ov_time now = uv_now(l->cfg.loop) * OV_MS;
+    if (!ov_ratelimit_allow(l->rate, &source, now) || !ov_bucket_take(&l->all, 1, now) ||
         !make_room(l, &source) ||
         ov_stream_adopt(l->cfg.loop, fd, from, l->cfg.ev, l->cfg.arg, &s) != OV_OK) {
         l->refused++;

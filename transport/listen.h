@@ -3,7 +3,8 @@
  * A connection is a stranger's until the owner says that whoever is there has proven itself
  * (ov_listen_trust). Strangers have ten seconds (stream.h), there are few of them at a time, and
  * when they are too many the oldest gives way: who is slow on purpose only drives out its like.
- * Each source address (IPv6: /64) may have a share of the connections, and may come so often. */
+ * Each source address (IPv6: /64) may have a share of the connections, and may come so often; and
+ * all of them together, since who has many addresses may make us sign as many handshakes. */
 #ifndef OV_TRANSPORT_LISTEN_H
 #define OV_TRANSPORT_LISTEN_H
 
@@ -14,7 +15,8 @@
 #define OV_LISTEN_STRANGERS        256
 #define OV_LISTEN_SOURCE           256 /* of one source */
 #define OV_LISTEN_SOURCE_STRANGERS 32
-#define OV_LISTEN_RATE             20 /* a second of one source */
+#define OV_LISTEN_RATE             20  /* a second of one source */
+#define OV_LISTEN_RATE_ALL         200 /* a second of all: each may cost a TLS handshake */
 
 struct ov_listen;
 struct ov_listen_stats {

@@ -16,8 +16,9 @@
 #define READ_MAX     65536 /* bytes read in one go */
 #define READS_MAX    4     /* of these in one turn of the loop */
 #define USER_TIMEOUT 20000 /* ms: the other side acknowledges nothing */
+#define OUT_MAX      65536 /* bytes not taken by the kernel: more is somebody who makes us answer */
 #define TLS_FIRST    0x16  /* a TLS handshake record */
-#define LOOK_EVERY   5000  /* ms */
+#define LOOK_EVERY   5000  /* ms, once the first OV_STREAM_SHAKE are over */
 
 enum phase { CONNECTING, ASKING, SNIFFING, SHAKING, GREETING, UP, OVER };
 
@@ -105,16 +106,20 @@ static void fail_errno(struct ov_stream *s, const char *what, int e)
 
 /* ---- writing ---- */
 
-/* Keep what the kernel did not take. */
+/* Keep what the kernel did not take. Datagrams wait elsewhere, so there is little of it, unless the
+ * other side asks for answers (of TLS) and does not read them. */
 static bool keep(struct ov_stream *s, const uint8_t *data, size_t len)
 {
-    uint8_t *p = malloc(s->out_len - s->out_at + len);
-    if (!p)
+    size_t old = s->out_len - s->out_at;
+    uint8_t *p = old + len <= OUT_MAX ? malloc(old + len) : NULL;
+    if (!p) {
+        errno = old + len <= OUT_MAX ? ENOMEM : ENOBUFS;
         return false;
+    }
     if (s->out)
-        memcpy(p, s->out + s->out_at, s->out_len - s->out_at);
-    memcpy(p + s->out_len - s->out_at, data, len);
-    s->out_len = s->out_len - s->out_at + len;
+        memcpy(p, s->out + s->out_at, old);
+    memcpy(p + old, data, len);
+    s->out_len = old + len;
     s->out_at = 0;
     free(s->out);
     s->out = p;
@@ -395,6 +400,7 @@ static void on_timer(uv_timer_t *t)
 {
     struct ov_stream *s = t->data;
     uint64_t now = uv_now(s->loop);
+    ov_waiting_expire(&s->waiting, now_of(s)); /* nobody may come for it any more */
     if (s->phase != UP && now - s->began >= OV_STREAM_SHAKE)
         fail(s, s->phase == CONNECTING ? "no answer" : "it stopped half-way");
     else if (!s->client && !s->trusted && now - s->began >= OV_STREAM_SHAKE)
@@ -426,7 +432,7 @@ static int open_stream(uv_loop_t *loop, int fd, const struct ov_stream_events *e
     }
     tune(fd);
     uv_timer_init(loop, &s->timer);
-    uv_timer_start(&s->timer, on_timer, LOOK_EVERY, LOOK_EVERY);
+    uv_timer_start(&s->timer, on_timer, OV_STREAM_SHAKE, LOOK_EVERY);
     s->poll.data = s->timer.data = s;
     s->open_handles = 2;
     s->loop = loop;
@@ -592,6 +598,11 @@ const struct ov_identity *ov_stream_identity(const struct ov_stream *s)
 uint64_t ov_stream_dropped(const struct ov_stream *s)
 {
     return s->waiting.dropped;
+}
+
+size_t ov_stream_waiting(const struct ov_stream *s)
+{
+    return s->waiting.bytes + s->out_len - s->out_at;
 }
 
 void ov_stream_set_data(struct ov_stream *s, void *data)

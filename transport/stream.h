@@ -70,6 +70,7 @@ bool ov_stream_local(const struct ov_stream *s, struct ov_ip *out);
 /* A client's in TLS, up: who the certificate says it is. NULL: it does not say. */
 const struct ov_identity *ov_stream_identity(const struct ov_stream *s);
 uint64_t ov_stream_dropped(const struct ov_stream *s); /* too many, or waited too long */
+size_t ov_stream_waiting(const struct ov_stream *s);   /* bytes kept here until they can go */
 /* Something of the owner's; NULL at first. */
 void ov_stream_set_data(struct ov_stream *s, void *data);
 void *ov_stream_data(const struct ov_stream *s);

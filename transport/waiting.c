@@ -37,12 +37,17 @@ static void expire(struct ov_waiting *b, struct ov_waiting_line *l, ov_time now)
         drop(b, l);
 }
 
+void ov_waiting_expire(struct ov_waiting *b, ov_time now)
+{
+    expire(b, &b->small, now);
+    expire(b, &b->large, now);
+}
+
 void ov_waiting_put(struct ov_waiting *b, const uint8_t *data, size_t len, ov_time now)
 {
     struct ov_waiting_line *l = len <= OV_WAITING_SMALL ? &b->small : &b->large;
     assert(len <= OV_FRAMES_MAX);
-    expire(b, &b->small, now);
-    expire(b, &b->large, now);
+    ov_waiting_expire(b, now);
     while (b->bytes + len + OV_FRAMES_HEAD > OV_WAITING_BYTES)
         drop(b, b->large.head ? &b->large : &b->small);
     struct ov_waiting_item *i = malloc(sizeof *i + OV_FRAMES_HEAD + len);
@@ -86,8 +91,7 @@ static void account(struct ov_waiting *b, const struct ov_waiting_line *l, size_
 size_t ov_waiting_take(struct ov_waiting *b, uint8_t *out, size_t cap, ov_time now)
 {
     size_t used = 0;
-    expire(b, &b->small, now);
-    expire(b, &b->large, now);
+    ov_waiting_expire(b, now);
     for (;;) {
         struct ov_waiting_line *l = next_line(b);
         if (!l->head || l->head->len > cap - used)

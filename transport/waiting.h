@@ -35,6 +35,8 @@ void ov_waiting_put(struct ov_waiting *b, const uint8_t *data, size_t len, ov_ti
 /* Fill `out` with whole datagrams, each with its length before it, that are still worth sending.
  * Returns the bytes; 0: none is left (or `cap` is too small for the next one). */
 size_t ov_waiting_take(struct ov_waiting *b, uint8_t *out, size_t cap, ov_time now);
+/* Drop what is too old by now: where nothing is put or taken any more, it would stay. */
+void ov_waiting_expire(struct ov_waiting *b, ov_time now);
 bool ov_waiting_empty(const struct ov_waiting *b);
 void ov_waiting_free(struct ov_waiting *b);
 

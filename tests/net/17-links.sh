@@ -112,6 +112,20 @@ check "garbage, and clients that say nothing" eval 'on other "$PYTHON" "$HERE/wi
 check "  strangers are few, and soon gone" within 16 json root '.tcp.strangers == 0 and .tcp.connections == 3' status
 check "  the streams of members live" eval 'is_link carol tls && wait_for 3 pings bob "$(ip4 carol)"'
 
+# A router on the way forgets the stream, and says nothing: TCP would try for long.
+port_of() {
+    on carol ss -Htn state established dst 20.0.0.1 | awk '{ sub(/.*:/, "", $3); print $3; exit }'
+}
+PORT=$(port_of)
+check "(carol's stream is known)" test -n "$PORT"
+spawn carol ping -n -i 0.2 "$B" >/dev/null
+PING=$SPAWNED
+policy ra "$NO_UDP; tcp sport $PORT drop; tcp dport $PORT drop"
+check "a stream that is cut without a word is replaced" within 14 eval 'pings carol "$B" && [ "$(port_of)" != "$PORT" ]'
+kill "$PING"
+wait "$PING" 2>/dev/null
+policy ra "$NO_UDP"
+
 # A server that ends, and is back.
 check "the root restarts: connected again" eval 'stop root && start root && within 20 pings bob "$(ip4 carol)"'
 

@@ -37,6 +37,10 @@ check "a mistake in the settings" doctor home1 3 bad_config
 check "with its line" has 'home1.conf:2: .*prot'
 printf '[node]\nname = home1\nroots = nobody.invalid\n' >"$LAB/home1.conf"
 check "a name that nobody knows is shown before the daemon runs" eval 'doctor home1 3 no_daemon && has "nobody.invalid .*cannot find"'
+mkdir "$LAB/home1.away" && mv "$LAB/home1/identity.secret" "$LAB/home1.away/" && echo nonsense >"$LAB/home1/identity.secret"
+check "a broken identity" eval 'doctor home1 3 bad_state && has "identity.secret is broken"'
+mv "$LAB/home1.away/identity.secret" "$LAB/home1/"
+check "it says how to start this very daemon" has "sudo ovpn service -H $LAB/home1"
 no_tun() {
     unshare -m sh -c "mount -t tmpfs none /dev/net && exec nsenter --net=/run/netns/home1 -- '$OVPN' -H '$LAB/home1' doctor --json" \
         >"$LOG/doctor.json"
@@ -84,6 +88,19 @@ black_hole() { policy r1 "${1:+meta length > 1000 ip protocol udp drop}"; }
 black_hole yes
 check "an MTU black hole" within 20 doctor home1 1 mtu_blackhole "${ADDRESS[friend]}"
 black_hole ''
+
+# UDP is stopped, after it had worked; then all but one port is; then it is back.
+no_udp() { policy r1 "${1:+meta l4proto udp drop; $1}"; }
+no_udp "accept"
+check "UDP is blocked: by TCP" within 40 doctor home1 0 udp_blocked
+check "what to ask for" has 'relayed through 20.0.0.1.* by TCP.*ask who runs this network'
+check "and of a peer" doctor home1 0 udp_blocked "$F"
+stop home1
+no_udp "tcp dport 443 accept; ct state established accept; drop"
+start home1
+check "only 443 is open: by TLS" within 20 doctor home1 0 only_443 "$F"
+no_udp ''
+check "it is back" within 60 doctor home1 0 direct "$F"
 
 # The controller is away; the root is; a firewall on this very computer.
 on home1 nft 'table inet mine { chain out { type filter hook output priority 0; meta l4proto { udp, tcp } drop; }; }'
