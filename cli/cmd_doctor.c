@@ -21,6 +21,7 @@
 #define SETTLE_S   10 /* that a direct way may take to be found, or not */
 #define TIMEOUT_S  5  /* of the daemon's answer */
 #define HOSTS_MAX  8
+#define ROUNDS     3 /* of pings, where a path has to be found dead first */
 
 static const struct ov_synopsis synopsis = {
     .name = "doctor",
@@ -201,6 +202,32 @@ static bool ping(struct doctor *d, bool full)
     return answered;
 }
 
+static bool is_direct(const struct doctor *d)
+{
+    json_t *report = NULL;
+    bool direct =
+        ov_client_get(d->client, ov_client_path("doctor", d->peer), &report) == OV_EXIT_OK &&
+        strcmp(ov_json_text(json_object_get(report, "peer"), "path", ""), "direct") == 0;
+
+    json_decref(report);
+    return direct;
+}
+
+/* A direct path that nobody used for a while may be dead; a ping finds that out, and the next ones
+ * go by relay. */
+static bool reached(struct doctor *d)
+{
+    bool direct = is_direct(d), again = true;
+
+    for (int i = 0; i < ROUNDS && again && !d->stopped; i++) {
+        if (ping(d, false))
+            return true;
+        again = direct;
+        direct = is_direct(d);
+    }
+    return false;
+}
+
 static bool is_settled(const json_t *peer)
 {
     static const char *const GOES_ON[] = {"trying", "idle", "no_answer", "failed"};
@@ -242,7 +269,7 @@ static int examine(struct doctor *d, json_t **report)
     const char *failure;
     int code;
 
-    if (d->peer && ping(d, false)) {
+    if (d->peer && reached(d)) {
         settle(d);
         if (!d->stopped)
             ping(d, true);

@@ -6,6 +6,7 @@
 #define DOUBT_MAX     (1500 * OV_MS)
 #define DOUBT_PROBE   (250 * OV_MS)
 #define DOUBT_END     (15 * OV_SEC) /* as in peer_service.c: nobody is there */
+#define RELAY_SILENT  OV_SEC        /* shorter, it is there */
 #define DOUBT_HOPS    3             /* others that are probed then */
 #define CALL_GAP      (3 * OV_SEC)
 #define CALL_FIRST    (500 * OV_MS) /* the first few times: each answer allows the next step */
@@ -361,6 +362,21 @@ static void probe_others(struct ov_peer *p)
     }
 }
 
+/* Perhaps it is the relay that is gone, or our way to it: then it should be found out now, and not
+ * by its next keepalive. */
+static void suspect_relay(struct ov_peer *p)
+{
+    struct ov_peer *r = ov_peer_relay_for(p);
+    ov_time now = p->e->now;
+    if (!r || r->unheard || now - r->last_rx < RELAY_SILENT)
+        return;
+    ov_peer_probe(r, r->paths->active, 0, 0);
+    r->unheard = now;
+    if (!r->unanswered)
+        r->unanswered = now;
+    ov_peer_wake(r, now + OV_PATH_DOUBT);
+}
+
 static ov_time service_doubt(struct ov_peer *p)
 {
     struct ov_hops *hs = p->hops;
@@ -371,6 +387,7 @@ static ov_time service_doubt(struct ov_peer *p)
         return p->unanswered + gap;
     if (now >= hs->doubt) {
         hs->doubt = now + DOUBT_PROBE;
+        suspect_relay(p);
         if (covered(p))
             probe_others(p);
         if (now - p->unanswered < OV_PATH_DOUBT) /* then peer_service.c does */

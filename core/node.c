@@ -274,6 +274,10 @@ static void pings_go(struct ov_node *n, struct ov_peer *p)
         seek_direct(n, p);
         n->ping[i].sent = ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY,
                                         n->ping[i].size, n->ping[i].id);
+        if (n->ping[i].sent && p->paths->active >= 0 && !p->unanswered) {
+            p->unanswered = n->e.now; /* if the path is dead the next one should go another way */
+            ov_peer_wake(p, n->e.now + OV_PATH_DOUBT);
+        }
     }
 }
 

@@ -412,7 +412,7 @@ igd() { # ROUTER: it opens ports for those who ask: UPnP, NAT-PMP and PCP (its W
         }
     }" || exit 1
     printf '%s\n' ext_ifname=wan listening_ip=lan enable_upnp=yes enable_natpmp=yes http_port=5000 \
-        system_uptime=yes secure_mode=yes upnp_table_name=igd upnp_nat_table_name=igd \
+        system_uptime=yes notify_interval=3600 secure_mode=yes upnp_table_name=igd upnp_nat_table_name=igd \
         upnp_forward_chain=opened upnp_nat_chain=mapped upnp_nat_postrouting_chain=leaving \
         "lease_file=$dir/leases" uuid=6f766e70-0000-4000-8000-000000000001 >"$dir/conf"
     spawn "$1" miniupnpd -d -f "$dir/conf" -P "$dir/pid" >"$LOG/igd-$1.log" 2>&1
