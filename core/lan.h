@@ -2,7 +2,7 @@
  *
  * Theory of operation. The edge sends beacons (beacon.h) when we say so, and hands over those it
  * hears. We say so when networks become ready and when this host's network changes, at once and
- * then after 1, 4, 15 and 60 s and every 5 min; and when a member is sought: an IP that no
+ * then after 1, 4, 15 and 60 s and every 15 min; and when a member is sought: an IP that no
  * directory has answered for, or a peer that we have no direct path to. The same thing is sought
  * again after 5, 10, 20 ... s at most every 5 min, and all seeking together every 5 s, so that a
  * host that asks for what is not there does not wake the whole LAN.
@@ -23,7 +23,7 @@
 #include "beacon.h"
 #include "network.h"
 
-#define OV_LAN_EVERY     (300 * OV_SEC)
+#define OV_LAN_EVERY     (900 * OV_SEC)
 #define OV_LAN_MET_MAX   256 /* the oldest gives way */
 #define OV_LAN_SOUGHT    64  /* the oldest gives way */
 #define OV_LAN_SEEK_GAP  (5 * OV_SEC)

@@ -207,6 +207,8 @@ void ov_peer_service(void *peer, ov_time now); /* the timer */
 
 /* What is due now; when to look again, or OV_NEVER. */
 ov_time ov_peer_keepalive(struct ov_peer *p);
+/* The chosen way has just carried something both ways: the next one is due a whole gap from now. */
+void ov_peer_kept_alive(struct ov_peer *p);
 /* How long may the chosen way be silent, being in use? */
 ov_time ov_peer_patience(const struct ov_peer *p);
 /* The NAT turned out to forget sooner: no keepalive may come later than that. */

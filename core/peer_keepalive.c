@@ -50,23 +50,38 @@ static bool kept_alive(const struct ov_peer *p, ov_time gap)
            now - p->paths->p[p->paths->active].last_rx < gap / 2;
 }
 
+/* The next one, a gap after `from`, more or less. */
+static void plan(struct ov_peer *p, ov_time from, ov_time gap)
+{
+    p->keepalive_next =
+        from + gap * 9 / 10 + ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
+}
+
+static ov_time gap_now(const struct ov_peer *p)
+{
+    return gap_of(p, is_active(p) ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT);
+}
+
+void ov_peer_kept_alive(struct ov_peer *p)
+{
+    plan(p, p->e->now, gap_now(p));
+}
+
 ov_time ov_peer_keepalive(struct ov_peer *p)
 {
-    ov_time now = p->e->now, from = now, gap;
-    bool active = is_active(p);
-    if (!ov_peer_up(p) || (!p->keep && !active))
+    ov_time now = p->e->now, gap = gap_now(p);
+    if (!ov_peer_up(p) || (!p->keep && !is_active(p)))
         return OV_NEVER;
     if (ov_session_wants_rekey(p->e, &p->s))
         ov_peer_rehandshake(p);
     if (now < p->keepalive_next)
         return p->keepalive_next;
-    gap = gap_of(p, active ? OV_KEEPALIVE_PEER : OV_KEEPALIVE_ROOT);
-    if (p->keep || !kept_alive(p, gap))
+    if (!p->keep && kept_alive(p, gap)) {
+        plan(p, p->paths->p[p->paths->active].last_rx, gap);
+    } else {
         probe_all(p);
-    else
-        from = p->paths->p[p->paths->active].last_rx;
-    p->keepalive_next =
-        from + gap * 9 / 10 + ov_random_below(&p->e->random, (uint32_t)(gap / 5 / OV_MS)) * OV_MS;
+        plan(p, now, gap);
+    }
     return p->keepalive_next;
 }
 

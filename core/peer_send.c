@@ -365,7 +365,11 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
         ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
     if (p->remember && (!p->persisted || e->now - p->persisted >= PERSIST_AGAIN))
         ov_peer_persist(p); /* those long unheard of are forgotten one day */
-    p->keepalive_next = e->now;
+    /* A handshake by a way that is measured did what a keepalive does. */
+    if (fresh || p->paths->active < 0 || !p->paths->p[p->paths->active].q.srtt)
+        p->keepalive_next = e->now;
+    else
+        ov_peer_kept_alive(p);
     ov_peer_wake(p, e->now);
     e->ops->session(e->ops_arg, p, fresh);
     ov_peer_flush(p);
