@@ -368,12 +368,12 @@ static void suspect_relay(struct ov_peer *p)
 {
     struct ov_peer *r = ov_peer_relay_for(p);
     ov_time now = p->e->now;
-    if (!r || r->unheard || now - r->last_rx < RELAY_SILENT)
+    if (!r || r->unanswered || now - r->last_rx < RELAY_SILENT)
         return;
     ov_peer_probe(r, r->paths->active, 0, 0);
-    r->unheard = now;
-    if (!r->unanswered)
-        r->unanswered = now;
+    r->unanswered = now;
+    if (!r->unheard)
+        r->unheard = now;
     ov_peer_wake(r, now + OV_PATH_DOUBT);
 }
 
