@@ -166,7 +166,8 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
+        "s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
         ov_identity_format(id, identity), "uptime_s",
         (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
@@ -175,9 +176,9 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         "traffic", status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
         (json_int_t)s.sessions, "networks",
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
-        status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d), "port_mapping",
-        ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue", status_queue(d), "tcp",
-        ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d));
+        status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d),
+        "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue",
+        status_queue(d), "tcp", ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d));
 }
 
 /* ---- NETWORK ---- */
@@ -405,17 +406,18 @@ json_t *ov_json_of_peer(struct ov_daemon *d, const struct ov_peer_info *info)
     if (info->link)
         remote.scope = 0; /* only tells streams apart */
     return json_pack(
-        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+        "{s:o,s:o,s:b,s:s?,s:s,s:o,s:o,s:s?,s:o,s:o,s:o,s:f,s:i,s:I,s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:"
+        "o}",
         "address", ov_json_of_addr(info->id.addr), "roles", ov_json_of_caps(info->caps), "session",
         info->session, "cipher", info->session ? cipher(info->aead) : NULL, "path",
         PATH[info->path], "remote", ov_json_of_endpoint(&remote), "via", ov_json_of_addr(info->via),
-        "via_kind", via_kind(info), "since", ov_json_of_instant(d, info->since), "rtt_ms", ov_json_of_ms(info->rtt),
-        "jitter_ms", ov_json_of_ms(info->jitter), "loss", (double)info->loss_permille / 1000, "mtu",
-        (int)info->mtu, "rx_bytes", (json_int_t)info->rx_bytes, "tx_bytes",
-        (json_int_t)info->tx_bytes, "last_rx", ov_json_of_instant(d, info->last_rx), "last_tx",
-        ov_json_of_instant(d, info->last_tx), "networks", peer_networks(info), "why",
-        peer_why(info), "punch", peer_punch(info), "link", peer_link(d, info), "twice",
-        ov_json_of_twice(d, info));
+        "via_kind", via_kind(info), "since", ov_json_of_instant(d, info->since), "rtt_ms",
+        ov_json_of_ms(info->rtt), "jitter_ms", ov_json_of_ms(info->jitter), "loss",
+        (double)info->loss_permille / 1000, "mtu", (int)info->mtu, "rx_bytes",
+        (json_int_t)info->rx_bytes, "tx_bytes", (json_int_t)info->tx_bytes, "last_rx",
+        ov_json_of_instant(d, info->last_rx), "last_tx", ov_json_of_instant(d, info->last_tx),
+        "networks", peer_networks(info), "why", peer_why(info), "punch", peer_punch(info), "link",
+        peer_link(d, info), "twice", ov_json_of_twice(d, info));
 }
 
 /* ---- PING ---- */
