@@ -149,10 +149,13 @@ bool ov_outq_persist(struct ov_outq *q, enum ov_persist_kind kind, uint64_t id, 
     return true;
 }
 
+/* Datagrams and frames stay as they are until the edge has sent them; events are over. */
 static void empty(struct ov_outq *q)
 {
-    if (q->secret)
-        ov_wipe(q->arena, q->used);
+    for (size_t i = 0; q->secret && i < q->len; i++)
+        if (q->items[i].kind == OV_OUT_EVENT && q->items[i].event.request)
+            ov_wipe((void *)(uintptr_t)q->items[i].event.request,
+                    sizeof *q->items[i].event.request);
     q->secret = false;
     q->head = q->len = q->used = 0;
 }

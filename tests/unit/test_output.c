@@ -217,12 +217,35 @@ static void test_copies(void **state)
     ov_outq_free(&q);
 }
 
+/* An event's secret is gone once all was pulled; datagrams are sent after that, and stay. */
+static void test_secret(void **state)
+{
+    struct ov_outq q = queue(1 << 20);
+    struct ov_msg_net_request req = {.netid = 9, .hostname = "pc"};
+    struct ov_output event, train;
+
+    (void)state;
+    assert_true(
+        ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_REQUEST, .request = &req}));
+    put(&q, &here, 100, 7);
+    assert_true(ov_outq_pull(&q, &event));
+    assert_true(ov_outq_pull(&q, &train));
+    expect_nothing(&q);
+    for (size_t i = 0; i < train.datagrams.len; i++)
+        assert_int_equal(train.datagrams.data[i], 7);
+    const uint8_t *copy = (const uint8_t *)event.event.request;
+    for (size_t i = 0; i < sizeof req; i++)
+        assert_int_equal(copy[i], 0);
+    ov_outq_free(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_train),        cmocka_unit_test(test_train_ends),
         cmocka_unit_test(test_train_bounds), cmocka_unit_test(test_full),
         cmocka_unit_test(test_begin),        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_secret),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
