@@ -27,6 +27,9 @@ for what in restart crash forget move server; do
     check "and nobody cries wolf" quiet root alice bob
 done
 
+# The server has to know the original before the copy, or it takes the original for the past at first.
+need "the server knows alice" within 30 json root '[.peers[] | select(.address == "'"${ADDRESS[alice]}"'")][0].session | select(.)' peers
+
 # Alice's directory, copied while she runs, and started elsewhere. Both of her talk with Bob all the time.
 cp -a "$LAB/alice" "$LAB/thief"
 rm -f "$LAB/thief/ovpn.sock"
