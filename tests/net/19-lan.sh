@@ -68,7 +68,7 @@ start bob
 check "one that was away is found again" within 2 pings alice "$B"
 
 # What a stranger sees.
-check "two beacons share nothing but their header" stranger strange "$LOG/beacons" 6
+check "two beacons share nothing but their header" stranger strange "$LOG/beacons" 3
 check "no address, no network id in them" eval 'not grep -qi "${ADDRESS[alice]}\|$(json alice ".networks[0].netid" networks)" "$LOG/beacons"'
 
 # What it can do: replay and flood.

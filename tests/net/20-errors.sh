@@ -145,7 +145,7 @@ check "an error is JSON with --json" eval 'OUT=$(ov root --json net show drom 2>
 if many_users; then
     GROUP=$(getent group ovpn | cut -d: -f3)
     looks() { # PATH STATUS
-        on root setpriv --reuid=65534 --regid="$GROUP" --clear-groups --inh-caps=-all "$PYTHON" - "$LAB/root/ovpn.sock" "$1" <<'P' | grep -q "^HTTP/1.1 $2 "
+        on root setpriv --reuid=65534 --regid="$GROUP" --clear-groups --inh-caps=-all "$PYTHON" - "$LAB/root/ovpn.sock" "$1" <<'P' | grep "^HTTP/1.1 $2 " >/dev/null
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
