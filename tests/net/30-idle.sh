@@ -55,11 +55,11 @@ ms=$(($(now_ms) - start_ms))
 cpu=$((($(used) - start_used) * 1000000 / $(getconf CLK_TCK) / ms)) # of 1000
 rss=$(awk '/^VmRSS/ { print $2 }' "/proc/${PID[m1]}/status")
 rate=$((($(bytes) - start_bytes) * 86400 / ms)) # kB a day
-check "memory: $rss kB < $((12 * TIMES)) MB" test "$rss" -lt $((12288 * TIMES))
+check "memory: $rss kB < $((13 * TIMES)) MB" test "$rss" -lt $((13312 * TIMES))
 check "memory: nothing of libcurl, which only commands need" not grep -q libcurl "/proc/${PID[m1]}/maps"
 check "processor: $cpu/1000 of one core < $((5 * TIMES))/1000" test $cpu -lt $((5 * TIMES))
 if [ "$SETTLE" -ge 60 ]; then
     check "traffic: $rate kB a day < 2 MB, by $SECONDS_LONG s of it" test $rate -lt 2000
 else
-    check "traffic: $rate kB a day, as in the first minute with ten peers, < 30 MB" test $rate -lt 30000
+    check "traffic: $rate kB a day, as in the first minute with ten peers, < 80 MB" test $rate -lt 80000
 fi
