@@ -10,7 +10,7 @@
  * cutting each other off. A stranger can forge none of it, as all of it is confirmed sessions.
  *
  * Handshake stamps are kept apart for each start that is remembered. The copy of a running node
- * begins up to an hour ahead of it (engine.h), so compared with all stamps of the identity, the
+ * begins some minutes ahead of it (engine.h), so compared with all stamps of the identity, the
  * original would be a replay of the past and never be heard again. Each initiation is still taken
  * once at most: one of a start that is not remembered has to be newer than all there were. */
 #ifndef OV_CORE_TWINS_H

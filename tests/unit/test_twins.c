@@ -160,7 +160,7 @@ static struct lan lan(uint64_t seed)
 }
 
 /* The copy of a running node: both are heard at the root and told, though the stamps of the copy
- * are an hour ahead. */
+ * are minutes ahead. */
 static void a_copied_directory(void **state)
 {
     struct lan l = lan(21);
