@@ -20,7 +20,7 @@
     "  open             on|off: admit everybody who knows the id\n"                                \
     "  window           seconds until a removed member is out even where nothing reaches\n"        \
     "  routes           \"10.0.0.0/8 via 10.147.17.1, ...\"\n"                                     \
-    "  dns              \"DOMAIN IP,IP\"\n"                                                       \
+    "  dns              \"DOMAIN IP,IP\"\n"                                                        \
     "  roots            all, or addresses of this node's servers (ovpn status) for members to use"
 
 static const char *json_on(const json_t *net, const char *key)

@@ -101,7 +101,8 @@ static void print_all(const json_t *peers)
     if (relayed)
         printf("\nRELAY: no direct way to that peer was found yet, so its datagrams go through a "
                "root or a member\n"
-               "that relays (encrypted end to end, but slower). ovpn keeps trying. \"When it says RELAY\" in README.md "
+               "that relays (encrypted end to end, but slower). ovpn keeps trying. \"When it says "
+               "RELAY\" in README.md "
                "has what helps.\n");
 }
 

@@ -26,16 +26,16 @@ struct ov_settings {
     enum ov_consent routes;          /* what networks may put on this computer */
     size_t nroots;
     struct ov_host roots[OV_ROOTS_MAX];
-    bool offload;       /* of checksums and segmentation, where the kernel has it */
-    bool portmap;       /* ask the router for a port mapping */
-    bool lan_discovery; /* find members on the LAN by multicast */
-    bool priority;      /* run ahead of ordinary programs */
-    bool sandbox;       /* give up all that is not needed */
-    bool relay;         /* relay for members of our networks */
-    uint32_t member_rate_mbit; /* then for each of them; 0: the engine's default */
-    bool aes;           /* offer AES-256-GCM, where the processor has AES instructions */
+    bool offload;                  /* of checksums and segmentation, where the kernel has it */
+    bool portmap;                  /* ask the router for a port mapping */
+    bool lan_discovery;            /* find members on the LAN by multicast */
+    bool priority;                 /* run ahead of ordinary programs */
+    bool sandbox;                  /* give up all that is not needed */
+    bool relay;                    /* relay for members of our networks */
+    uint32_t member_rate_mbit;     /* then for each of them; 0: the engine's default */
+    bool aes;                      /* offer AES-256-GCM, where the processor has AES instructions */
     struct ov_connect_proxy proxy; /* for streams to roots; no host: none */
-    bool proxy_set; /* in the file: the environment does not count */
+    bool proxy_set;                /* in the file: the environment does not count */
     /* [root] */
     bool root;
     uint16_t root_port;

@@ -32,16 +32,17 @@ json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n)
     if (s->ops->member_count(s, n->netid, &admitted, &pending) != OV_OK)
         admitted = pending = 0;
     return json_pack(
-        "{s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:b,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I},s:o}", "netid",
-        ov_json_of_netid(n->netid), "name", ov_json_of_text(n->name), "note",
+        "{s:o,s:o,s:o,s:o,s:I,s:i,s:o,s:b,s:b,s:b,s:b,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I},s:o}",
+        "netid", ov_json_of_netid(n->netid), "name", ov_json_of_text(n->name), "note",
         ov_json_of_text(n->note), "created", ov_json_of_wall(n->created), "revision",
         (json_int_t)n->revision, "mtu", (int)n->mtu, "pools",
         ov_json_of_prefixes(n->pools, n->npools), "ip6", n->ip6, "check_ip",
         (n->flags & OV_NET_CHECK_IP) != 0, "broadcast", (n->flags & OV_NET_BROADCAST) != 0, "open",
         n->open, "window_s", (json_int_t)n->window_s, "multicast_limit",
         (json_int_t)n->multicast_limit, "routes", ov_json_of_routes(n->routes, n->nroutes), "dns",
-        ov_json_of_dns(n->dns_domain, n->dns, n->ndns), "roots", net_roots(n), "members", "admitted", (json_int_t)admitted,
-        "pending", (json_int_t)pending, "join", join_line(d, n->netid));
+        ov_json_of_dns(n->dns_domain, n->dns, n->ndns), "roots", net_roots(n), "members",
+        "admitted", (json_int_t)admitted, "pending", (json_int_t)pending, "join",
+        join_line(d, n->netid));
 }
 
 json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m)
@@ -52,13 +53,13 @@ json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m)
     bool online = ov_node_peer(d->node, m->id.addr, &peer) == OV_OK && peer.session;
     online |= m->id.addr == ov_node_identity(d->node)->addr;
     return json_pack(
-        "{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "address", ov_json_of_addr(m->id.addr),
-        "identity", ov_identity_format(&m->id, identity), "name", ov_json_of_text(m->name), "state",
-        STATE[m->state], "addresses", ov_json_of_prefixes(m->addrs, m->naddrs), "bridge",
-        (m->perms & OV_PERM_BRIDGE) != 0, "note", ov_json_of_text(m->note), "tags",
-        ov_json_of_text(m->tags), "first_seen", ov_json_of_wall(m->first_seen), "admitted",
-        ov_json_of_wall(m->admitted), "last_seen", ov_json_of_wall(m->last_seen), "online", online, "twice",
-        ov_json_of_twice(d, &peer));
+        "{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "address",
+        ov_json_of_addr(m->id.addr), "identity", ov_identity_format(&m->id, identity), "name",
+        ov_json_of_text(m->name), "state", STATE[m->state], "addresses",
+        ov_json_of_prefixes(m->addrs, m->naddrs), "bridge", (m->perms & OV_PERM_BRIDGE) != 0,
+        "note", ov_json_of_text(m->note), "tags", ov_json_of_text(m->tags), "first_seen",
+        ov_json_of_wall(m->first_seen), "admitted", ov_json_of_wall(m->admitted), "last_seen",
+        ov_json_of_wall(m->last_seen), "online", online, "twice", ov_json_of_twice(d, &peer));
 }
 
 json_t *ov_json_of_invite(const struct ov_invite_record *i)

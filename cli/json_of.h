@@ -12,7 +12,7 @@ struct ov_daemon;
 struct ov_ping;
 
 json_t *ov_json_of_text(const char *text);
-json_t *ov_json_of_wall(ov_wall when);                         /* 0: null */
+json_t *ov_json_of_wall(ov_wall when); /* 0: null */
 /* Where and when a peer showed to be alive on two computers; null: it is not. */
 json_t *ov_json_of_twice(struct ov_daemon *d, const struct ov_peer_info *info);
 json_t *ov_json_of_instant(struct ov_daemon *d, ov_time when); /* 0: null */

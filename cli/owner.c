@@ -83,8 +83,8 @@ static struct ov_net_root *find_root(struct ov_net_root *v, size_t n, ov_addr a)
     return NULL;
 }
 
-/* The roots that this node's user chose, after the `n` that are there. Not those that only a network
- * names: it would name them for ever. *waiting: some have not said who they are. */
+/* The roots that this node's user chose, after the `n` that are there. Not those that only a
+ * network names: it would name them for ever. *waiting: some have not said who they are. */
 static size_t roots_of_node(struct ov_owner *o, struct ov_net_root out[OV_NET_ROOTS_MAX], size_t n,
                             bool *waiting)
 {

@@ -84,8 +84,7 @@ static void give_database(const char *path, const struct passwd *to)
 /* In no group but its own: looking for others would load the resolver's modules for good. */
 static bool become(const struct passwd *to)
 {
-    return setgroups(1, &to->pw_gid) == 0 &&
-           setresgid(to->pw_gid, to->pw_gid, to->pw_gid) == 0 &&
+    return setgroups(1, &to->pw_gid) == 0 && setresgid(to->pw_gid, to->pw_gid, to->pw_gid) == 0 &&
            setresuid(to->pw_uid, to->pw_uid, to->pw_uid) == 0;
 }
 

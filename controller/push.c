@@ -24,8 +24,8 @@ void ov_engine_reply(struct ov_controller *c, ov_netid id, ov_addr to, enum ov_n
     send_reply(c, to, &reply);
 }
 
-/* A secret of the network's members: the same as long as the controller has its seed, so that members
- * with an older configuration know it too. */
+/* A secret of the network's members: the same as long as the controller has its seed, so that
+ * members with an older configuration know it too. */
 static void lan_key(const struct ov_controller *c, ov_netid id, struct ov_secret32 *out)
 {
     static const char label[] = "ovpn lan key v1";

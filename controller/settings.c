@@ -276,7 +276,8 @@ static int set_roots(struct ov_net_record *n, const char *value, char why[256])
     for (const char *at = value; next_word(&at, word);) {
         ov_addr a;
         if (ov_addr_parse(word, &a) != OV_OK)
-            return refuse(why, "\"%s\" is not the address of a root: \"ovpn status\" shows them", word);
+            return refuse(why, "\"%s\" is not the address of a root: \"ovpn status\" shows them",
+                          word);
         if (n->nchosen == OV_NET_ROOTS_MAX)
             return refuse(why, "a network names at most %d roots", OV_NET_ROOTS_MAX);
         for (size_t i = 0; i < n->nchosen; i++)

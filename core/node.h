@@ -212,7 +212,7 @@ struct ov_peer_info {
     uint64_t rx_bytes, tx_bytes, rx_datagrams, tx_datagrams;
     enum ov_why why; /* RELAY: why not direct */
     struct ov_punch_info punch;
-    ov_time twice;                /* when it last showed to be alive on two computers; 0: it is not */
+    ov_time twice; /* when it last showed to be alive on two computers; 0: it is not */
     struct ov_endpoint places[2]; /* then: where it was heard last, and before; family 0: a relay */
     size_t nnets;
     struct {

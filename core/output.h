@@ -49,8 +49,9 @@ enum ov_event_kind {
                              own; then answer by ov_node_extra_sockets() with `id` */
     OV_EVENT_SOCKET_KEEP, /* traffic will go through `socket`: it stays for long */
     OV_EVENT_SOCKETS_CLOSE, /* close those of `count` from `socket` on that are open */
-    OV_EVENT_TWIN, /* `addr` is alive on two computers; our own: ov_node_twin(). Each time it shows */
-    OV_EVENT_LAN,           /* time to send ov_node_beacon() on every LAN */
+    OV_EVENT_TWIN, /* `addr` is alive on two computers; our own: ov_node_twin(). Each time it shows
+                    */
+    OV_EVENT_LAN,  /* time to send ov_node_beacon() on every LAN */
 };
 
 struct ov_out_event {

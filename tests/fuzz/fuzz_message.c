@@ -75,24 +75,15 @@ static bool again(enum ov_msg type, const uint8_t *in, size_t len, struct ov_wri
         enum ov_msg type;
         bool (*again)(const uint8_t *in, size_t len, struct ov_writer *w);
     } known[] = {
-        {OV_MSG_FRAME, again_frame},
-        {OV_MSG_FRAGMENT, again_fragment},
-        {OV_MSG_PROBE, again_probe},
-        {OV_MSG_PROBE_OK, again_probe_ok},
-        {OV_MSG_REFLECT, again_reflect},
-        {OV_MSG_REFLECT_OK, again_reflect_ok},
-        {OV_MSG_TWIN, again_twin},
-        {OV_MSG_CLOSE, again_close},
-        {OV_MSG_WHOIS, again_whois},
-        {OV_MSG_IDENTITY, again_identity},
-        {OV_MSG_PUNCH, again_punch},
-        {OV_MSG_NET_REQUEST, again_net_request},
-        {OV_MSG_NET_REPLY, again_net_reply},
-        {OV_MSG_NET_HELLO, again_net_hello},
-        {OV_MSG_NET_BYE, again_net_bye},
-        {OV_MSG_ANNOUNCE, again_announce},
-        {OV_MSG_LOOKUP, again_lookup},
-        {OV_MSG_FOUND, again_found},
+        {OV_MSG_FRAME, again_frame},         {OV_MSG_FRAGMENT, again_fragment},
+        {OV_MSG_PROBE, again_probe},         {OV_MSG_PROBE_OK, again_probe_ok},
+        {OV_MSG_REFLECT, again_reflect},     {OV_MSG_REFLECT_OK, again_reflect_ok},
+        {OV_MSG_TWIN, again_twin},           {OV_MSG_CLOSE, again_close},
+        {OV_MSG_WHOIS, again_whois},         {OV_MSG_IDENTITY, again_identity},
+        {OV_MSG_PUNCH, again_punch},         {OV_MSG_NET_REQUEST, again_net_request},
+        {OV_MSG_NET_REPLY, again_net_reply}, {OV_MSG_NET_HELLO, again_net_hello},
+        {OV_MSG_NET_BYE, again_net_bye},     {OV_MSG_ANNOUNCE, again_announce},
+        {OV_MSG_LOOKUP, again_lookup},       {OV_MSG_FOUND, again_found},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)

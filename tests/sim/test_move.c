@@ -258,9 +258,12 @@ static void test_idle_day(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_wan_address),         cmocka_unit_test(test_flushed),
-        cmocka_unit_test(test_new_wan_address_relayed), cmocka_unit_test(test_told_of_it),
-        cmocka_unit_test(test_after_long_silence),      cmocka_unit_test(test_idle_day),
+        cmocka_unit_test(test_new_wan_address),
+        cmocka_unit_test(test_flushed),
+        cmocka_unit_test(test_new_wan_address_relayed),
+        cmocka_unit_test(test_told_of_it),
+        cmocka_unit_test(test_after_long_silence),
+        cmocka_unit_test(test_idle_day),
         cmocka_unit_test(test_learned_gap),
     };
 

@@ -113,8 +113,8 @@ static void kills(uint64_t seed, bool member)
 {
     for (uint64_t i = 0; i < 4; i++) {
         struct lab l = begin(seed + i, 30 * OV_MS);
-        struct sim_node *near = member ? volunteer(&l, 2 * OV_MS)
-                                       : server(l.s, 2 * OV_MS, OV_CAP_ROOT);
+        struct sim_node *near =
+            member ? volunteer(&l, 2 * OV_MS) : server(l.s, 2 * OV_MS, OV_CAP_ROOT);
         if (!member) {
             sim_root(l.a, near, "near.example");
             sim_root(l.b, near, "near.example");

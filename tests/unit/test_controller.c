@@ -837,8 +837,8 @@ static void test_chosen_roots(void **state)
     assert_int_equal(b.config.roots[0].id.addr, other.addr);
     /* Unknown: nothing changes. */
     w->nsent = 0;
-    assert_int_equal(
-        ov_controller_net_set(w->c, w->net.name, "roots", "1234512345", w->now, why), OV_EINVAL);
+    assert_int_equal(ov_controller_net_set(w->c, w->net.name, "roots", "1234512345", w->now, why),
+                     OV_EINVAL);
     assert_non_null(strstr(why, "none of this node's servers"));
     assert_int_equal(w->nsent, 0);
     /* Chosen no more: gone with what the node has lost. */

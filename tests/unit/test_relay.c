@@ -217,7 +217,7 @@ static void test_member_relays(void **state)
     wu_run(c.w, c.w->delay);
     assert_int_equal(c.v->e->stats.relayed_datagrams, 1);
     assert_int_equal(wu_drops(c.b, UNKNOWN_SESSION), unknown + 1); /* it was opened */
-    assert_true(c.a->e->now - p->last_frame < OV_SEC); /* in use: kept alive */
+    assert_true(c.a->e->now - p->last_frame < OV_SEC);             /* in use: kept alive */
     wu_free(c.w);
 }
 
@@ -285,13 +285,11 @@ static void test_member_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relayed),  cmocka_unit_test(test_unknown_destination),
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_inner),
-        cmocka_unit_test(test_replayed), cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_no_way),
-        cmocka_unit_test(test_member_relays),
-        cmocka_unit_test(test_member_refuses),
-        cmocka_unit_test(test_member_ends),
+        cmocka_unit_test(test_relayed),        cmocka_unit_test(test_unknown_destination),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_replayed),       cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_no_way),         cmocka_unit_test(test_member_relays),
+        cmocka_unit_test(test_member_refuses), cmocka_unit_test(test_member_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

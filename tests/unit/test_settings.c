@@ -238,9 +238,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scalars), cmocka_unit_test(test_bad_scalars),
-        cmocka_unit_test(test_roots),
-        cmocka_unit_test(test_pools),   cmocka_unit_test(test_routes),
-        cmocka_unit_test(test_dns),     cmocka_unit_test(test_member),
+        cmocka_unit_test(test_roots),   cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_routes),  cmocka_unit_test(test_dns),
+        cmocka_unit_test(test_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
