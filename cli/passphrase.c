@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,25 +12,28 @@
 #include <unistd.h>
 
 /* Theory of operation, for the terminal: echo is off while a line is read, and must be on again
- * however that ends. So signals that would end the program only interrupt read(); the terminal is
- * put back, then the command ends by itself. /dev/tty is asked and not standard input, which may be
- * the backup. */
+ * however that ends. So signals that would end the program only end the wait for input; the
+ * terminal is put back, then the command ends by itself. They are blocked but for that wait (ppoll
+ * lets them in and waits in one step), or one that comes just before it would be lost. /dev/tty is
+ * asked and not standard input, which may be the backup. */
 
 static const int SIGNALS[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 #define NSIGNALS (sizeof SIGNALS / sizeof *SIGNALS)
 
 static void interrupt(int signum)
 {
-    (void)signum; /* read() returns EINTR */
+    (void)signum; /* ppoll() returns EINTR */
 }
 
-/* A line without its end; OV_ESTATE when a signal came. */
-static int read_line(int fd, struct ov_passphrase *out)
+/* A line without its end; OV_ESTATE when a signal came that `waiting`, the signal mask of the wait,
+ * lets in. NULL: the mask stays as it is. */
+static int read_line(int fd, const sigset_t *waiting, struct ov_passphrase *out)
 {
+    struct pollfd input = {.fd = fd, .events = POLLIN};
     char c;
     out->len = 0;
     for (;;) {
-        ssize_t n = read(fd, &c, 1);
+        ssize_t n = ppoll(&input, 1, NULL, waiting) < 0 ? -1 : read(fd, &c, 1);
         if (n < 0)
             return errno == EINTR ? OV_ESTATE : OV_EIO;
         if (n == 0 || c == '\n')
@@ -49,6 +53,7 @@ static int ask(int tty, const char *prompt, struct ov_passphrase *out)
 {
     struct sigaction old[NSIGNALS], act = {.sa_handler = interrupt};
     struct termios was, quiet;
+    sigset_t ours, before, waiting;
     int err = OV_EIO;
 
     if (tcgetattr(tty, &was) != 0)
@@ -57,16 +62,24 @@ static int ask(int tty, const char *prompt, struct ov_passphrase *out)
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     quiet.c_lflag |= ECHONL | ICANON;
     sigemptyset(&act.sa_mask);
+    sigemptyset(&ours);
     for (size_t i = 0; i < NSIGNALS; i++)
+        sigaddset(&ours, SIGNALS[i]);
+    sigprocmask(SIG_BLOCK, &ours, &before);
+    waiting = before;
+    for (size_t i = 0; i < NSIGNALS; i++) {
+        sigdelset(&waiting, SIGNALS[i]);
         sigaction(SIGNALS[i], &act, &old[i]);
+    }
     /* TCSAFLUSH: what was typed before the question is no answer to it */
     if (tcsetattr(tty, TCSAFLUSH, &quiet) == 0) {
         dprintf(tty, "%s: ", prompt);
-        err = read_line(tty, out);
+        err = read_line(tty, &waiting, out);
         (void)tcsetattr(tty, TCSAFLUSH, &was);
     }
     for (size_t i = 0; i < NSIGNALS; i++)
         sigaction(SIGNALS[i], &old[i], NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -125,7 +138,7 @@ static int from_file(struct ov_passphrase *out, const char *file, bool is_new, c
     int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return explain(errno == ENOENT ? OV_ENOENT : OV_EIO, file, why);
-    int err = explain(read_line(fd, out), standard ? "standard input" : file, why);
+    int err = explain(read_line(fd, NULL, out), standard ? "standard input" : file, why);
     if (!standard)
         close(fd);
     if (err == OV_OK && is_new)

@@ -271,11 +271,10 @@ static void from_the_terminal(void **state)
 }
 
 /* Ctrl-C ends it, and the terminal has its echo again. */
-static void interrupted(void **state)
+static void interrupt_one(void)
 {
     struct person p;
     struct termios t;
-    (void)state;
     sit_down(&p, true, "");
     see(&p, "say the word: ");
     assert_int_equal(tcgetattr(p.tty, &t), 0);
@@ -288,6 +287,20 @@ static void interrupted(void **state)
     assert_int_equal(tcgetattr(p.tty, &t), 0);
     assert_int_not_equal(t.c_lflag & ECHO, 0);
     close(p.tty);
+}
+
+/* Many times: it may come between the question and the wait for its answer. */
+static void interrupted(void **state)
+{
+    sigset_t blocked;
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        interrupt_one();
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGINT); /* as whoever started us may have left it */
+    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    interrupt_one();
+    sigprocmask(SIG_UNBLOCK, &blocked, NULL);
 }
 
 static void no_terminal(void **state)
