@@ -124,7 +124,7 @@ void ov_path_remove(struct ov_paths *ps, int i)
     memset(&ps->p[i], 0, sizeof ps->p[i]);
 }
 
-struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe)
+uint64_t ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe)
 {
     struct ov_probe *slot = &ps->probes[0];
     for (int i = 0; i < OV_PROBES_MAX; i++) {
@@ -137,8 +137,9 @@ struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe)
         if (user == slot_user ? q->sent < slot->sent : slot_user)
             slot = &ps->probes[i];
     }
+    uint64_t given_up = slot->txid ? slot->user_id : 0;
     *slot = *probe;
-    return slot;
+    return given_up;
 }
 
 bool ov_probe_take(struct ov_paths *ps, uint64_t txid, struct ov_probe *out)

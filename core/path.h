@@ -87,8 +87,9 @@ void ov_path_schedule(struct ov_path *p, ov_time now, ov_time delay);
 void ov_path_advance(struct ov_path *p);
 void ov_path_remove(struct ov_paths *ps, int i);
 
-/* Remember a probe under way; when the table is full the oldest is forgotten, users' pings last. */
-struct ov_probe *ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe);
+/* Remember a probe under way; when the table is full the oldest is forgotten, users' pings last.
+ * Returns the user_id of the one forgotten, 0 if no user waits for it. */
+OV_CHECK uint64_t ov_probe_add(struct ov_paths *ps, const struct ov_probe *probe);
 /* Take the probe with this txid out of the table. False: not ours. */
 bool ov_probe_take(struct ov_paths *ps, uint64_t txid, struct ov_probe *out);
 /* Take one probe that is lost by now. */

@@ -193,6 +193,9 @@ void ov_peer_forget(struct ov_peer *p)
     free(p->fragments);
     free(p->punch);
     free(p->hops);
+    for (int i = 0; p->paths && i < OV_PROBES_MAX; i++) /* nobody shall wait for ever */
+        if (p->paths->probes[i].txid && p->paths->probes[i].user_id)
+            ov_peer_ping_lost(p, p->paths->probes[i].user_id);
     free(p->paths);
     e->ops->forgotten(e->ops_arg, p);
     ov_wipe(p, sizeof *p);

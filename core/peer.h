@@ -153,6 +153,8 @@ int ov_peer_send_via(struct ov_peer *p, const struct ov_via *via, uint8_t ttl, c
 /* Measure a path (index, OV_PATH_RELAY or OV_PATH_HOP); `size` pads the datagram to so many bytes.
  * False: it did not leave. */
 bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id);
+/* Tell whoever waits for the ping `user_id` that nothing came back. */
+void ov_peer_ping_lost(struct ov_peer *p, uint64_t user_id);
 void ov_peer_drop_queue(struct ov_peer *p);
 /* What waited goes out, in order, if there are a key and a way for it. */
 void ov_peer_flush(struct ov_peer *p);

@@ -272,15 +272,22 @@ bool ov_peer_probe(struct ov_peer *p, int path, uint16_t size, uint64_t user_id)
     ov_msg_probe_encode(&w, &m);
     if (w.failed || ov_peer_send_via(p, &via, 0, buf, w.len) != OV_OK)
         return false;
-    struct ov_probe *probe = ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
-                                                                       .path = path,
-                                                                       .sent = p->e->now,
-                                                                       .size = size,
-                                                                       .mtu = size != 0,
-                                                                       .test = tests(p, path),
-                                                                       .user_id = user_id});
-    ov_peer_wake(p, probe->sent + OV_PROBE_LOST);
+    uint64_t given_up = ov_probe_add(p->paths, &(struct ov_probe){.txid = m.txid,
+                                                                  .path = path,
+                                                                  .sent = p->e->now,
+                                                                  .size = size,
+                                                                  .mtu = size != 0,
+                                                                  .test = tests(p, path),
+                                                                  .user_id = user_id});
+    if (given_up)
+        ov_peer_ping_lost(p, given_up);
+    ov_peer_wake(p, p->e->now + OV_PROBE_LOST);
     return true;
+}
+
+void ov_peer_ping_lost(struct ov_peer *p, uint64_t user_id)
+{
+    ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PONG, .addr = p->id.addr, .id = user_id});
 }
 
 void ov_peer_flush(struct ov_peer *p)

@@ -353,8 +353,7 @@ static void service_lost(struct ov_peer *p, ov_time *next)
         if (probe.test)
             ov_keepalive_unanswered(&p->alive, p->e->now, OV_KEEPALIVE_PEER);
         if (probe.user_id)
-            ov_emit(p->e, &(struct ov_out_event){
-                              .kind = OV_EVENT_PONG, .addr = p->id.addr, .id = probe.user_id});
+            ov_peer_ping_lost(p, probe.user_id);
         if (!q)
             continue;
         if (!probe.mtu)

@@ -174,6 +174,38 @@ static void test_ping_outlives_its_path(void **state)
     wu_free(w);
 }
 
+/* More pings to one peer than it can have probes under way, and none is answered: each is told of
+ * once. So are those to a peer that is forgotten meanwhile. */
+static void test_each_ping_is_told_of(void **state)
+{
+    struct wu *w = wu_new(8);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    unsigned told = 0;
+
+    (void)state;
+    wu_connect(a, b);
+    wu_crash(b);
+    assert_true(OV_PINGS_MAX > OV_PROBES_MAX);
+    for (uint64_t id = 1; id <= OV_PINGS_MAX; id++) {
+        ping(a, b, id);
+        told += a->events[OV_EVENT_PONG];
+    }
+    assert_int_equal(told, OV_PINGS_MAX - OV_PROBES_MAX);
+    assert_int_equal(a->last[OV_EVENT_PONG].id, told); /* the oldest were given up */
+    assert_int_equal(a->last[OV_EVENT_PONG].rtt, 0);
+    a->events[OV_EVENT_PONG] = 0;
+    wu_run(w, 3 * OV_SEC);
+    assert_int_equal(told + a->events[OV_EVENT_PONG], OV_PINGS_MAX);
+    wu_run(w, 3 * OV_SEC); /* until they may be asked for again */
+    ping(a, b, 100);
+    assert_int_equal(a->events[OV_EVENT_PONG], 0);
+    ov_peer_forget(wu_peer(a, b));
+    wu_drain(a);
+    assert_int_equal(a->events[OV_EVENT_PONG], 1);
+    assert_int_equal(a->last[OV_EVENT_PONG].id, 100);
+    wu_free(w);
+}
+
 static void test_shutdown(void **state)
 {
     struct wu *w = wu_new(7);
@@ -376,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_ping_nobody),
         cmocka_unit_test(test_ping_table),
         cmocka_unit_test(test_ping_outlives_its_path),
+        cmocka_unit_test(test_each_ping_is_told_of),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_frame_crosses),
         cmocka_unit_test(test_restart),

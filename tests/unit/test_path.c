@@ -103,13 +103,13 @@ static void test_probes(void **state)
     ov_paths_init(&ps, NOW);
     assert_true(ov_probes_deadline(&ps) == OV_NEVER);
     for (uint64_t k = 1; k <= OV_PROBES_MAX; k++)
-        ov_probe_add(&ps, &(struct ov_probe){.txid = k, .sent = NOW + k});
+        assert_int_equal(ov_probe_add(&ps, &(struct ov_probe){.txid = k, .sent = NOW + k}), 0);
     assert_int_equal(ov_probes_deadline(&ps), NOW + 1 + OV_PROBE_LOST);
     assert_false(ov_probe_take(&ps, 0, &out));
     assert_false(ov_probe_take(&ps, 999, &out));
     /* The oldest gives way, but not one that a user waits for while there is another. */
     ps.probes[0].user_id = 5;
-    ov_probe_add(&ps, &(struct ov_probe){.txid = 100, .sent = NOW + 100});
+    assert_int_equal(ov_probe_add(&ps, &(struct ov_probe){.txid = 100, .sent = NOW + 100}), 0);
     assert_false(ov_probe_take(&ps, 2, &out));
     assert_true(ov_probe_take(&ps, 1, &out));
     assert_int_equal(out.user_id, 5);
@@ -118,6 +118,26 @@ static void test_probes(void **state)
     assert_true(ov_probe_lost(&ps, NOW + 3 + OV_PROBE_LOST, &out));
     assert_int_equal(out.txid, 3);
     assert_false(ov_probe_lost(&ps, NOW + 3 + OV_PROBE_LOST, &out));
+}
+
+/* Where users wait for all of them, the one given up is named. */
+static void test_probes_of_users(void **state)
+{
+    struct ov_paths ps;
+    struct ov_probe out;
+
+    (void)state;
+    ov_paths_init(&ps, NOW);
+    for (uint64_t k = 1; k <= OV_PROBES_MAX; k++)
+        assert_int_equal(
+            ov_probe_add(&ps, &(struct ov_probe){.txid = k, .sent = NOW + k, .user_id = 100 + k}),
+            0);
+    assert_int_equal(ov_probe_add(&ps, &(struct ov_probe){.txid = 200, .sent = NOW + 99}), 101);
+    assert_false(ov_probe_take(&ps, 1, &out));
+    assert_int_equal(ov_probe_add(&ps, &(struct ov_probe){.txid = 201, .sent = NOW + 100}), 0);
+    /* A place that is free again holds nobody's any more. */
+    assert_true(ov_probe_take(&ps, 2, &out));
+    assert_int_equal(ov_probe_add(&ps, &(struct ov_probe){.txid = 202, .sent = NOW + 101}), 0);
 }
 
 /* Probes of a path that goes are forgotten, so that their answers prove nothing; a user's ping only
@@ -130,9 +150,11 @@ static void test_probes_of_removed_path(void **state)
     (void)state;
     ov_paths_init(&ps, NOW);
     int i = add(&ps, 1, NOW);
-    ov_probe_add(&ps, &(struct ov_probe){.txid = 1, .path = i, .sent = NOW});
-    ov_probe_add(&ps, &(struct ov_probe){.txid = 2, .path = i, .sent = NOW, .user_id = 9});
-    ov_probe_add(&ps, &(struct ov_probe){.txid = 3, .path = OV_PATH_RELAY, .sent = NOW});
+    const struct ov_probe probes[] = {{.txid = 1, .path = i, .sent = NOW},
+                                      {.txid = 2, .path = i, .sent = NOW, .user_id = 9},
+                                      {.txid = 3, .path = OV_PATH_RELAY, .sent = NOW}};
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(ov_probe_add(&ps, &probes[k]), 0);
     ov_path_remove(&ps, i);
     assert_false(ov_probe_take(&ps, 1, &out));
     assert_true(ov_probe_take(&ps, 2, &out));
@@ -329,19 +351,13 @@ static void test_choose_in_doubt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),
-        cmocka_unit_test(test_full),
-        cmocka_unit_test(test_schedule),
-        cmocka_unit_test(test_probes),
-        cmocka_unit_test(test_probes_of_removed_path),
-        cmocka_unit_test(test_smoothing),
-        cmocka_unit_test(test_mtu_search),
-        cmocka_unit_test(test_mtu_stops),
-        cmocka_unit_test(test_black_hole),
-        cmocka_unit_test(test_score),
-        cmocka_unit_test(test_private),
-        cmocka_unit_test(test_choose),
-        cmocka_unit_test(test_choose_near),
+        cmocka_unit_test(test_table),           cmocka_unit_test(test_full),
+        cmocka_unit_test(test_schedule),        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_probes_of_users), cmocka_unit_test(test_probes_of_removed_path),
+        cmocka_unit_test(test_smoothing),       cmocka_unit_test(test_mtu_search),
+        cmocka_unit_test(test_mtu_stops),       cmocka_unit_test(test_black_hole),
+        cmocka_unit_test(test_score),           cmocka_unit_test(test_private),
+        cmocka_unit_test(test_choose),          cmocka_unit_test(test_choose_near),
         cmocka_unit_test(test_choose_in_doubt),
     };
 
