@@ -477,6 +477,7 @@ int ov_directory_answer(struct ov_directory *d, const struct ov_identity *who,
         else
             collect_group(n, who->addr, m, &f);
     }
+    /* One member: alive or not, as the asker may be on its LAN, or hold a path to it. */
     if (m->key.kind == OV_LOOKUP_IP) {
         if ((x = ov_map_get(&n->ips, ov_key_ip(&m->key.ip))) != NULL)
             add(&f, x);

@@ -4,8 +4,9 @@
  * roots that its user chose or the network names. Other members ask for an IP, a MAC group or an
  * address and get certificates, which prove themselves: a directory can keep silent, but not lie.
  * Only somebody announced may ask, and entries are known by their whole key: an address alone is
- * nobody. An entry counts while its member's session is alive. Bounded in networks and members;
- * nothing is stored. */
+ * nobody. In lists for a group an entry counts while its member's session is alive; who asks for
+ * one member is answered all the same, as he may reach it where the directory does not. Bounded in
+ * networks and members; nothing is stored. */
 #ifndef OV_CORE_DIRECTORY_H
 #define OV_CORE_DIRECTORY_H
 

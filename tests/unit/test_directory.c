@@ -174,6 +174,28 @@ static void test_lookups(void **state)
     dir_free(x);
 }
 
+/* Who fell silent here is in no list, but is told to whoever asks for this very member: between the
+ * two there may be a way that the directory knows nothing of. */
+static void test_silent_member(void **state)
+{
+    struct dir *x = dir_new(14);
+
+    (void)state;
+    struct ov_peer *one = member(x, 1, 0, 7);
+    member(x, 2, 0, 7);
+    x->w->now += OV_DIRECTORY_ALIVE;
+    enliven(x, &one->id);
+    assert_true(ask_group(x, BASE + 1, 0, 0, 0) > 0);
+    assert_int_equal(x->found.n, 0);
+    assert_true(ask_group(x, BASE + 1, 7, 0, 0) > 0);
+    assert_int_equal(x->found.n, 0);
+    assert_true(ask_ip(x, BASE + 1, 2) > 0);
+    assert_true(found_addr(x, 0) == BASE + 2);
+    assert_true(ask_member(x, BASE + 1, BASE + 2) > 0);
+    assert_true(found_addr(x, 0) == BASE + 2);
+    dir_free(x);
+}
+
 static void test_not_announced(void **state)
 {
     struct dir *x = dir_new(2);
@@ -658,6 +680,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lookups),
         cmocka_unit_test(test_not_announced),
+        cmocka_unit_test(test_silent_member),
         cmocka_unit_test(test_paging),
         cmocka_unit_test(test_version),
         cmocka_unit_test(test_refused_announcements),
