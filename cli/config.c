@@ -26,6 +26,15 @@ static bool parse_port_value(const char *v, uint16_t *out)
     return true;
 }
 
+static bool parse_number(const char *v, uint32_t least, uint32_t most, uint32_t *out)
+{
+    uint64_t n;
+    if (ov_text_number(v, most, &n) != OV_OK || n < least)
+        return false;
+    *out = (uint32_t)n;
+    return true;
+}
+
 static bool parse_bool(const char *v, bool *out)
 {
     static const char *const YES[] = {"yes", "true", "on", "1"}, *const NO[] = {"no", "false",
@@ -131,6 +140,11 @@ static bool set_portmap(struct ov_settings *s, const char *v)
     return parse_bool(v, &s->portmap);
 }
 
+static bool set_portmap_lease(struct ov_settings *s, const char *v)
+{
+    return parse_number(v, 8, 604800, &s->portmap_lease_s); /* RFC 6887 and IGD:2 have a week at most */
+}
+
 static bool set_lan_discovery(struct ov_settings *s, const char *v)
 {
     return parse_bool(v, &s->lan_discovery);
@@ -189,11 +203,7 @@ static bool set_tcp_ports(struct ov_settings *s, const char *v)
 
 static bool parse_rate(const char *v, uint32_t *out)
 {
-    uint64_t n;
-    if (ov_text_number(v, 1000000, &n) != OV_OK || n == 0)
-        return false;
-    *out = (uint32_t)n;
-    return true;
+    return parse_number(v, 1, 1000000, out);
 }
 
 static bool set_relay(struct ov_settings *s, const char *v)
@@ -254,6 +264,7 @@ static const struct key {
     {"node", "offload", set_offload, false, "yes or no"},
     {"node", "aes", set_aes, false, "yes or no"},
     {"node", "portmap", set_portmap, false, "yes or no"},
+    {"node", "portmap_lease", set_portmap_lease, false, "seconds, 8 to 604800"},
     {"node", "lan_discovery", set_lan_discovery, false, "yes or no"},
     {"node", "priority", set_priority, false, "realtime or normal"},
     {"node", "sandbox", set_sandbox, false, "yes or no"},

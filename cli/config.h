@@ -28,6 +28,7 @@ struct ov_settings {
     struct ov_host roots[OV_ROOTS_MAX];
     bool offload;                  /* of checksums and segmentation, where the kernel has it */
     bool portmap;                  /* ask the router for a port mapping */
+    uint32_t portmap_lease_s;      /* for how long; 0: the usual */
     bool lan_discovery;            /* find members on the LAN by multicast */
     bool priority;                 /* run ahead of ordinary programs */
     bool sandbox;                  /* give up all that is not needed */

@@ -17,7 +17,12 @@ int ov_mapping_open(struct ov_daemon *d, const struct ov_identity_secret *id)
 {
     static const char LABEL[] = "ovpn port mapping";
     struct ov_portmap_config c = {
-        .skip = ov_sockets_skip, .changed = on_changed, .arg = d, .log = d->log};
+        .skip = ov_sockets_skip,
+        .changed = on_changed,
+        .arg = d,
+        .log = d->log,
+        .lease_s = d->settings->portmap_lease_s,
+    };
     for (size_t i = 0; i < d->nsockets && c.port == 0; i++)
         if (d->sockets[i].bound.ip.family == 4)
             c.port = d->sockets[i].bound.port;

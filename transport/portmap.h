@@ -26,8 +26,9 @@ struct ov_portmap_config {
     ov_portmap_cb changed;
     void *arg;
     struct ov_log log;
+    uint32_t lease_s; /* 0: OV_PORTMAP_LEASE */
     /* 0 but in tests */
-    uint32_t lease_s, check_s;
+    uint32_t check_s;
     uint16_t pxp_port, ssdp_port;
 };
 

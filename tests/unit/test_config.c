@@ -67,6 +67,7 @@ static void everything(void **state)
                            "offload = no\n"
                            "aes = no\n"
                            "portmap = no\n"
+                           "portmap_lease = 600\n"
                            "lan_discovery = no\n"
                            "priority = normal\n"
                            "relay = yes\n"
@@ -91,6 +92,7 @@ static void everything(void **state)
     assert_false(s.offload);
     assert_false(s.aes);
     assert_false(s.portmap);
+    assert_int_equal(s.portmap_lease_s, 600);
     assert_false(s.lan_discovery);
     assert_false(s.priority);
     assert_true(s.relay);
