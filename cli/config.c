@@ -142,7 +142,8 @@ static bool set_portmap(struct ov_settings *s, const char *v)
 
 static bool set_portmap_lease(struct ov_settings *s, const char *v)
 {
-    return parse_number(v, 8, 604800, &s->portmap_lease_s); /* RFC 6887 and IGD:2 have a week at most */
+    return parse_number(v, 8, 604800,
+                        &s->portmap_lease_s); /* RFC 6887 and IGD:2 have a week at most */
 }
 
 static bool set_lan_discovery(struct ov_settings *s, const char *v)

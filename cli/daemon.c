@@ -30,33 +30,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLEPT_MIN (5 * OV_SEC)
 #define GRACE_MS                                                                                   \
     1000 /* for what still runs at the end, as a name look-up that cannot be stopped               \
           */
 
-static ov_time read_clock(clockid_t id)
-{
-    struct timespec ts;
-    clock_gettime(id, &ts);
-    return (ov_time)ts.tv_sec * OV_SEC + (ov_time)ts.tv_nsec;
-}
-
-/* The boot-time clock goes on while the host sleeps, the monotonic one does not. The engine lives
- * by the former: its peers' keys grew old meanwhile, and so must ours. */
 ov_time ov_daemon_now(struct ov_daemon *d)
 {
-    ov_time now = read_clock(CLOCK_MONOTONIC), boot = read_clock(CLOCK_BOOTTIME);
-    ov_time slept = boot > now ? boot - now : 0;
-    if (slept > d->slept + SLEPT_MIN)
-        d->woke = true;
-    d->slept = slept;
-    return boot > 0 ? boot : 1;
+    return ov_clock_now(&d->clock);
 }
 
 ov_wall ov_daemon_wall(void)
 {
-    return read_clock(CLOCK_REALTIME) / OV_MS;
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ((ov_wall)ts.tv_sec * OV_SEC + (ov_wall)ts.tv_nsec) / OV_MS;
 }
 
 static void random_fill(void *arg, void *buf, size_t len)
@@ -206,6 +193,7 @@ static void on_addresses(void *arg)
 static void arm_timer(struct ov_daemon *d)
 {
     ov_time when = ov_node_deadline(d->node), now;
+    ov_clock_alarm(&d->clock, when);
     if (when == d->alarm && uv_is_active((uv_handle_t *)&d->timer))
         return; /* most packets change no deadline */
     d->alarm = when;
@@ -249,9 +237,9 @@ static void on_prepare(uv_prepare_t *p)
     bool more = ov_networks_run(d->networks);
     if (d->owner != NULL)
         more |= ov_owner_run(d->owner);
-    if (d->woke) {
-        d->woke = false;
-        ov_log(&d->log, OV_LOG_INFO, "this host slept; all paths are proven anew");
+    if (ov_clock_woke(&d->clock)) {
+        ov_log(&d->log, OV_LOG_INFO,
+               "this host slept, or the daemon was stopped; all paths are proven anew");
         ov_node_network_changed(d->node, ov_daemon_now(d));
         ov_daemon_drain(d);
         ov_hosts_refresh(d->hosts);
@@ -269,6 +257,7 @@ static void on_prepare(uv_prepare_t *p)
     ov_links_run(d->links);
     if (more) {
         uv_timer_start(&d->timer, on_deadline, 0, 0);
+        ov_clock_alarm(&d->clock, OV_NEVER);
         return;
     }
     arm_timer(d);
@@ -510,7 +499,6 @@ int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *s
     d->settings = settings;
     d->sandbox = sandbox;
     d->log = ov_logger(settings->log_level);
-    d->slept = UINT64_MAX / 2; /* nothing to compare with yet */
     d->started = ov_daemon_now(d);
     d->by_hand = isatty(STDIN_FILENO) || isatty(STDERR_FILENO);
     signal(SIGPIPE, SIG_IGN);

@@ -9,6 +9,7 @@
 #ifndef OV_CLI_DAEMON_H
 #define OV_CLI_DAEMON_H
 
+#include "clock.h"
 #include "config.h"
 #include "conflicts.h"
 #include "pace.h"
@@ -63,14 +64,14 @@ struct ov_daemon {
     struct ov_pace pace;
     uv_prepare_t prepare;
     uv_signal_t sigint, sigterm, sighup;
-    uint64_t sent;          /* bytes given to the sockets */
-    uint16_t other;         /* the socket, not an ordinary one, that was last sent on; 0: none */
-    bool by_hand;           /* run on a terminal */
-    ov_time started, slept; /* slept: boot time less monotonic time, when last looked at */
-    bool woke;              /* the host slept since then */
+    uint64_t sent;  /* bytes given to the sockets */
+    uint16_t other; /* the socket, not an ordinary one, that was last sent on; 0: none */
+    bool by_hand;   /* run on a terminal */
+    struct ov_clock clock;
+    ov_time started;
 };
 
-/* Monotonic, sampled now; also notices that the host slept. */
+/* Sampled now, by the clock above. */
 ov_time ov_daemon_now(struct ov_daemon *d);
 ov_wall ov_daemon_wall(void);
 /* Carry away what the engine has put out. */

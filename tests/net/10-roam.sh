@@ -33,5 +33,18 @@ check "direct again" within 10 is_path bob alice direct
 gap "the provider changes alice's address" 8000 wanip ra 20.0.1.1 20.0.1.77
 check "direct again" within 15 is_path bob alice direct
 gap "alice's router restarts" 8000 forget ra
+
+# A computer that sleeps, or whose daemon is stopped: it lies still until the other end has given it up and its router
+# has forgotten it. What it sends first when it goes on is answered.
+kill -STOP "${PID[alice]}"
+spawn bob ping -n -q -i 0.2 "$A" >/dev/null
+CALLING=$SPAWNED
+check "alice's daemon is stopped: the other end notices" within 30 not is_path bob alice direct
+kill "$CALLING"
+forget ra
+kill -CONT "${PID[alice]}"
+check "it goes on: a ping is answered" within 2 pings alice "$B"
+check "it knows that it lay still" grep "all paths are proven anew" "$LOG/alice.log"
+check "and is direct again" within 5 eval 'is_path alice bob direct && is_path bob alice direct'
 gap "both on one LAN" 3000 host alice rb 9
 check "direct, by the LAN" within 15 json alice '.peers[] | select(.address == "'"${ADDRESS[bob]}"'").remote | startswith("10.0.2.2:")' peers

@@ -173,17 +173,6 @@ static void begin(struct faults *f, struct fault *x)
     f->began[x->kind]++;
 }
 
-static void wake(struct sim_node *n)
-{
-    n->asleep_until = 0;
-    n->late = 0;
-    /* The daemon notices that its host slept. */
-    sim_enter(n);
-    ov_node_network_changed(n->engine, n->sim->now);
-    sim_leave();
-    sim_node_drain(n);
-}
-
 static void end(struct faults *f, struct fault *x)
 {
     struct sim_node *n = x->node;
@@ -215,7 +204,7 @@ static void end(struct faults *f, struct fault *x)
         break;
     case FAULT_SLEEP:
         if (pick(f, 2))
-            wake(n);
+            sim_node_wake(n);
         else
             sim_node_drain(n); /* its next turn is not where it was */
         break;

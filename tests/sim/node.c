@@ -65,6 +65,16 @@ void sim_node_sleep(struct sim_node *n, ov_time span)
     n->asleep_until = n->sim->now + span;
 }
 
+void sim_node_wake(struct sim_node *n)
+{
+    n->asleep_until = 0;
+    n->late = 0;
+    sim_enter(n);
+    ov_node_network_changed(n->engine, n->sim->now);
+    sim_leave();
+    sim_node_drain(n);
+}
+
 /* ---- the beginning ---- */
 
 /* A place for one more node in the list, and in its site. */

@@ -247,6 +247,7 @@ void sim_node_start(struct sim_node *n, bool keep);
 void sim_node_controller(struct sim_node *n); /* start its controller again */
 /* It does nothing for so long; what comes meanwhile waits, as far as a socket holds it. */
 void sim_node_sleep(struct sim_node *n, ov_time span);
+void sim_node_wake(struct sim_node *n); /* now, and it notices that it slept */
 /* Take all that the engine has to say, after a call into it. */
 void sim_node_drain(struct sim_node *n);
 /* Calls into an engine are between these two, so that its memory is counted. */

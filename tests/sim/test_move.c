@@ -182,6 +182,35 @@ static void test_after_long_silence(void **state)
     sim_free(p.s);
 }
 
+/* A host sleeps, for a moment, over a lunch, over a night: what it sends first is answered soon,
+ * and directly. Its mappings are gone by then, the other end has given it up, its keys are too old.
+ */
+static void test_slept(void **state)
+{
+    static const ov_time SPANS[] = {6 * OV_SEC, 30 * OV_SEC, 45 * 60 * OV_SEC, 9 * 3600 * OV_SEC};
+    struct pair p = talking(37, SIM_EIM, SIM_APDF);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(SPANS) / sizeof(SPANS[0]); i++) {
+        assert_true(direct(&p));
+        sim_node_sleep(p.a, SPANS[i]);
+        for (ov_time t = 0; t < SPANS[i];
+             t += OV_SEC) { /* the other end keeps trying, for a while */
+            if (t < 60 * OV_SEC)
+                sim_ping(p.b, &p.a->ip);
+            sim_run(p.s, NULL, NULL, OV_SEC);
+        }
+        ov_time then = p.s->now;
+        sim_node_wake(p.a);
+        ov_time t = gap(&p, 5 * OV_SEC);
+        tell("after a sleep", t);
+        assert_true(t < 2 * OV_SEC);
+        assert_true(SPANS[i] < 60 * OV_SEC || again(&p, then));
+        assert_true(direct(&p));
+    }
+    sim_free(p.s);
+}
+
 /* A firewall in front of B that no root sees (as those of IPv6): it lets in from A what comes
  * within ten seconds after something went out to A. */
 struct wall {
@@ -263,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_new_wan_address_relayed),
         cmocka_unit_test(test_told_of_it),
         cmocka_unit_test(test_after_long_silence),
+        cmocka_unit_test(test_slept),
         cmocka_unit_test(test_idle_day),
         cmocka_unit_test(test_learned_gap),
     };
