@@ -500,9 +500,11 @@ static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
     if (i >= 0)
         p->paths->p[i].local = a->via.local;
     if (i >= 0 && p->paths->p[i].state == OV_PATH_VALID) {
-        p->paths->p[i].last_rx = e->now;
         if (i == p->paths->active)
             p->unanswered = 0;
+        else
+            ov_peer_beside(p, i);
+        p->paths->p[i].last_rx = e->now;
         return;
     }
     if (a->via.socket == OV_SOCKET_LINK && !ov_peer_may_link(p, &a->via.ep))

@@ -195,6 +195,10 @@ void ov_peer_choose(struct ov_peer *p);
 void ov_peer_lost(struct ov_peer *p); /* keys gone on the other side (CLOSE) */
 /* ---- silence of the chosen direct path (peer_doubt.c) ---- */
 
+/* The peer is heard by path `i`, which is proven and not the chosen one: call before its `last_rx`
+ * is set. If that goes on while the chosen one is silent, both are probed, and the chosen one is in
+ * doubt until it answers. */
+void ov_peer_beside(struct ov_peer *p, int i);
 /* So long may nothing come by the way in use before it is asked after. */
 ov_time ov_peer_quiet(const struct ov_peer *p);
 /* Should the relay carry a copy, as nothing came by the chosen direct path for long enough? */

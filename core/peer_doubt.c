@@ -5,7 +5,11 @@
  * or got another address, gives us another endpoint. If so, every path that was not heard since is
  * left at once for the relay, and punched anew. After twice that time what is sent goes by the
  * relay, too (peer_send.c): if only the path is slow, that costs bytes and nothing else. Whatever
- * else is wrong is found out later (path.h). */
+ * else is wrong is found out later (path.h).
+ *
+ * A relay may send nothing to a peer but what others gave it, and expects no answer to that. What
+ * it has instead is what the peer sends: two ends may well choose different paths, but if one of
+ * ours is silent while the peer goes on by another, we ask whether it is still there. */
 #include "peer.h"
 
 #include "hop.h"
@@ -15,6 +19,7 @@
 
 #define QUIET       (200 * OV_MS)
 #define DOUBT_PROBE (250 * OV_MS)
+#define BESIDE      (2 * OV_SEC) /* heard elsewhere, and not by the chosen path, for so long */
 
 ov_time ov_peer_quiet(const struct ov_peer *p)
 {
@@ -62,4 +67,15 @@ ov_time ov_peer_doubt(struct ov_peer *p)
         ov_reflect_check(p->e);
     }
     return p->next_doubt;
+}
+
+void ov_peer_beside(struct ov_peer *p, int i)
+{
+    const struct ov_paths *ps = p->paths;
+    if (ps->active < 0 || p->unanswered || ps->p[i].last_rx < ps->p[ps->active].last_rx + BESIDE)
+        return;
+    p->unanswered = p->e->now;
+    ov_peer_probe(p, i, 0, 0); /* that it may be chosen: proven later than the other was heard */
+    ov_peer_probe(p, ps->active, 0, 0);
+    ov_peer_wake(p, p->e->now + OV_PATH_DOUBT);
 }

@@ -93,6 +93,47 @@ static void test_rebinding_while_relayed(void **state)
     wire_free(&w);
 }
 
+/* A client and its root may send by different paths, for as long as both live. When the root's dies
+ * it cannot tell by what it relays: nobody answers that to it. That the client is heard by the
+ * other one only has to do. */
+static void test_ends_choose_differently(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *a = wire_host(&w, 0);
+    (void)state;
+    wire_root(&w, a, root);
+    wire_run(&w, 5 * OV_SEC);
+    struct ov_peer *q = wire_peer(a, root), *p = wire_peer(root, a);
+    int far = p->paths->active, ours = q->paths->active;
+    root->ep[1] = wire_ep(2, 1, 4000);
+    a->ep[1] = wire_ep(2, 2, 4000);
+    int i = ov_paths_add(q->paths, 0, &root->ep[1], OV_CANDIDATE_LOCAL, w.now);
+    ov_peer_probe(q, i, 0, 0);
+    wire_drain(&w, a);
+    wire_run(&w, 200 * OV_MS);
+    int near = ov_paths_find(p->paths, 0, &a->ep[1]);
+    assert_true(near >= 0 && p->paths->p[near].state == OV_PATH_VALID);
+    p->paths->active = near;
+    uint64_t sent = root->sent;
+    for (int n = 0; n < 600; n++) {
+        q->paths->active = ours;
+        ov_peer_send(q, NULL, 0, OV_SEND_QUIET);
+        wire_drain(&w, a);
+        wire_run(&w, 100 * OV_MS);
+        assert_int_equal(p->paths->active, near);
+    }
+    assert_in_range(root->sent - sent, 30, 90); /* it asked now and then */
+    a->ep[1] = (struct ov_endpoint){0};
+    for (int n = 0; n < 50; n++) {
+        q->paths->active = ours;
+        ov_peer_send(q, NULL, 0, OV_SEND_QUIET);
+        wire_drain(&w, a);
+        wire_run(&w, 100 * OV_MS);
+    }
+    assert_int_equal(p->paths->active, far);
+    wire_free(&w);
+}
+
 /* A root that is gone for long is called at the slow pace, and no key outlives its use. */
 static void test_root_gone(void **state)
 {
@@ -267,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_one_more_address),
         cmocka_unit_test(test_idle_day),
         cmocka_unit_test(test_response_from_elsewhere),
+        cmocka_unit_test(test_ends_choose_differently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -587,6 +587,41 @@ static void test_roaming(void **state)
     wu_free(w);
 }
 
+/* A client of a root is now elsewhere, and a datagram that was late comes from its old place when
+ * the new one has just been proven: that place seems to be alive. The root, which expects no
+ * answers to what it relays, sees all the same that the client is heard by the new one only. */
+static void test_late_datagram(void **state)
+{
+    struct wu *w = wu_new(21);
+    struct wu_node *a = wu_node(w, 0), *root = wu_node(w, OV_CAP_ROOT);
+    struct ov_endpoint old = a->ep;
+    struct wu_packet *late;
+
+    (void)state;
+    wu_root(a, root);
+    wu_run(w, 5 * OV_SEC);
+    struct ov_peer *p = wu_peer(root, a);
+    wu_message(a, root, NULL, 0); /* heard a moment ago */
+    w->hook = lose;
+    wu_log_clear(w);
+    ov_peer_send(wu_peer(a, root), NULL, 0, OV_SEND_QUIET);
+    wu_drain(a);
+    w->hook = NULL;
+    late = w->log[0];
+    a->ep = wu_endpoint(88, 8888);
+    wu_message(a, root, NULL, 0);
+    wu_run(w, 100 * OV_MS);
+    int k = ov_paths_find(p->paths, 0, &a->ep);
+    assert_true(k >= 0 && k != p->paths->active && p->paths->p[k].state == OV_PATH_VALID);
+    wu_inject(root, &old, late->data, late->len);
+    for (int i = 0; i < 25; i++) {
+        wu_run(w, 200 * OV_MS);
+        wu_message(a, root, NULL, 0);
+    }
+    assert_true(ov_endpoint_equal(&p->paths->p[p->paths->active].remote, &a->ep));
+    wu_free(w);
+}
+
 /* Packets of one peer from ever new places do not make us send without end. */
 static void test_challenges_are_bounded(void **state)
 {
@@ -630,6 +665,7 @@ int main(void)
         cmocka_unit_test(test_second_key),
         cmocka_unit_test(test_who),
         cmocka_unit_test(test_roaming),
+        cmocka_unit_test(test_late_datagram),
         cmocka_unit_test(test_challenges_are_bounded),
     };
 
