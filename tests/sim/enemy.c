@@ -213,7 +213,8 @@ static void initiate(struct enemy *e, const struct sim_node *to, struct sim_site
                                  .stamp = e->floods,
                                  .aeads = 1 << OV_AEAD_CHACHA20POLY1305};
     sim_fill(&e->random, seed, sizeof(seed));
-    sim_fill(&e->random, d + 4, 4);
+    /* any number, but each once: what is answered twice is known by it */
+    ov_store32(d + 4, (uint32_t)e->floods * 2654435761u);
     ov_initiation_encode(&init, payload);
     ov_noise_init_initiator(&hs, OV_PROLOGUE, sizeof(OV_PROLOGUE) - 1, &e->self.pub.dh, &e->self.dh,
                             &id->dh);
