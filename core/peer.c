@@ -48,15 +48,26 @@ void ov_peer_conflict(struct ov_engine *e, ov_addr a)
     ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_CONFLICT, .addr = a});
 }
 
-/* Make room: the peer longest without a packet that nobody keeps and that has no session. */
+/* Who goes first when there is no room: who never proved to hold its key and whom we did not call
+ * (of these a stranger makes as many as it pays for); then whom we call; then who was here; last,
+ * who is. */
+static unsigned standing(const struct ov_peer *p)
+{
+    if (p->s.current)
+        return 3;
+    return ov_twins_boot(&p->s.twins) ? 2 : p->hs_wanted;
+}
+
+/* Make room: of those with the lowest standing that nobody keeps, the one longest without a packet.
+ */
 static bool evict(struct ov_engine *e)
 {
     struct ov_peer *p, *pick = NULL;
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
         if (p->keep)
             continue;
-        bool up = p->s.current != NULL, pick_up = pick && pick->s.current != NULL;
-        if (!pick || (pick_up && !up) || (up == pick_up && p->last_rx < pick->last_rx))
+        unsigned rank = standing(p), least = pick ? standing(pick) : 0;
+        if (!pick || rank < least || (rank == least && p->last_rx < pick->last_rx))
             pick = p;
     }
     if (!pick || (pick->s.current && e->now - pick->last_rx < OV_PEER_ACTIVE))

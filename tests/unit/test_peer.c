@@ -626,6 +626,36 @@ static void test_eviction(void **state)
     wu_free(w);
 }
 
+/* Who was here once stays longer than strangers who were never heard to hold their key, however
+ * many and however new they are; whom we call, too. */
+static void test_eviction_unproven(void **state)
+{
+    struct wu *w = wu_new(14);
+    struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 6});
+    struct wu_node *b = wu_node(w, 0);
+    struct ov_identity called = wu_fake(w, 0x1000000001);
+    struct ov_peer *p;
+
+    (void)state;
+    wu_connect(a, b);
+    wu_peer(a, b)->keep = false;
+    wu_run(w, OV_WIPE_AFTER + OV_SEC);
+    ov_node_tick(a->n, w->now);
+    assert_non_null(wu_peer(a, b));
+    assert_null(wu_peer(a, b)->s.current);
+    assert_int_equal(ov_peer_get(a->e, &called, &p), OV_OK);
+    ov_peer_connect(p);
+    assert_true(p->hs_wanted);
+    for (ov_addr i = 2; i <= 50; i++) {
+        struct ov_identity id = wu_fake(w, 0x1000000000 + i);
+        assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
+        assert_in_range(a->e->peers.len, 3, 6);
+        assert_non_null(wu_peer(a, b));
+        assert_non_null(ov_peer_find(a->e, called.addr));
+    }
+    wu_free(w);
+}
+
 /* When nobody can go, there is no room. */
 static void test_eviction_refused(void **state)
 {
@@ -813,6 +843,7 @@ int main(void)
         cmocka_unit_test(test_rekey),
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_eviction),
+        cmocka_unit_test(test_eviction_unproven),
         cmocka_unit_test(test_eviction_refused),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),
