@@ -176,13 +176,27 @@ static void on_deadline(uv_timer_t *t)
     ov_daemon_drain(d);
 }
 
-static void on_addresses(void *arg)
+/* No address tells that this host is elsewhere, or that it was away. */
+static void prove_paths(struct ov_daemon *d)
+{
+    ov_node_network_changed(d->node, ov_daemon_now(d));
+    ov_daemon_drain(d);
+    ov_hosts_refresh(d->hosts);
+    ov_links_refresh(d->links);
+}
+
+static void on_network(void *arg, bool way)
 {
     struct ov_daemon *d = arg;
     ov_mapping_check(d);
     ov_beacons_refresh(d);
-    if (!ov_sockets_refresh(d))
+    if (!ov_sockets_refresh(d)) {
+        if (!way)
+            return;
+        ov_log(&d->log, OV_LOG_INFO, "the default route is another; all paths are proven anew");
+        prove_paths(d);
         return;
+    }
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
     ov_hosts_refresh(d->hosts);
     ov_links_refresh(d->links);
@@ -240,11 +254,8 @@ static void on_prepare(uv_prepare_t *p)
     if (ov_clock_woke(&d->clock)) {
         ov_log(&d->log, OV_LOG_INFO,
                "this host slept, or the daemon was stopped; all paths are proven anew");
-        ov_node_network_changed(d->node, ov_daemon_now(d));
-        ov_daemon_drain(d);
-        ov_hosts_refresh(d->hosts);
+        prove_paths(d);
         ov_mapping_check(d);
-        ov_links_refresh(d->links);
     }
     if (d->announce) {
         d->announce = false;
@@ -382,7 +393,7 @@ static int open_rooms(struct ov_daemon *d, const struct ov_identity_secret *id,
     if (err != OV_OK)
         return err;
     ov_sockets_tell(d);
-    err = ov_watch_open(&d->loop, on_addresses, d, &d->watch);
+    err = ov_watch_open(&d->loop, on_network, d, &d->watch);
     if (err != OV_OK) {
         snprintf(why, OV_WHY_MAX, "cannot watch this host's addresses: %s", ov_strerror(err));
         return err;

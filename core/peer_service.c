@@ -172,9 +172,11 @@ void ov_peer_network_changed(struct ov_peer *p)
     bool alone = ov_peer_up(p) && p->paths->active >= 0 && !ov_peer_relay_for(p);
     for (int i = 0; i < OV_PATHS_MAX; i++) {
         struct ov_path *path = &p->paths->p[i];
-        if (!is_local(p->e, &path->local))
-            unpin(path);
         bool keep = alone && i == p->paths->active;
+        /* Whom we call by ourselves takes us from any address; a node that called us, only from
+         * the one that it knows. */
+        if (!keep || p->keep || !is_local(p->e, &path->local))
+            unpin(path);
         if (path->state == OV_PATH_TRYING || (path->state == OV_PATH_VALID && !ov_peer_up(p)))
             ov_path_remove(p->paths, i);
         if (path->state != OV_PATH_VALID)

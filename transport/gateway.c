@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The anycast address of PCP servers (RFC 7723): that way is the router. Nothing is sent there. */
-static const uint8_t ELSEWHERE[4] = {192, 0, 0, 9};
+/* The anycast addresses of PCP servers (RFC 7723): that way is the router. Nothing is sent there.
+ */
+static const struct ov_ip ELSEWHERE4 = {4, {192, 0, 0, 9}},
+                          ELSEWHERE6 = {6, {0x20, 0x01, 0, 0x01, [15] = 1}};
 
 bool ov_gateway_is_private(const struct ov_ip *ip)
 {
@@ -25,13 +27,32 @@ bool ov_gateway_is_private(const struct ov_ip *ip)
     return false;
 }
 
-static bool ip4_from_nl(const struct nl_addr *a, struct ov_ip *out)
+static bool ip_from_nl(const struct nl_addr *a, uint8_t family, struct ov_ip *out)
 {
-    if (!a || nl_addr_get_family(a) != AF_INET || nl_addr_get_len(a) != 4)
+    unsigned len = family == 4 ? 4 : 16;
+    if (!a || nl_addr_get_family(a) != (family == 4 ? AF_INET : AF_INET6) ||
+        nl_addr_get_len(a) != len)
         return false;
-    *out = (struct ov_ip){.family = 4};
-    memcpy(out->b, nl_addr_get_binary_addr(a), 4);
+    *out = (struct ov_ip){.family = family};
+    memcpy(out->b, nl_addr_get_binary_addr(a), len);
     return true;
+}
+
+/* The kernel's answer to where packets to the internet go; NULL: nowhere. */
+static struct rtnl_route *look_up(uint8_t family)
+{
+    const struct ov_ip *ip = family == 4 ? &ELSEWHERE4 : &ELSEWHERE6;
+    struct nl_sock *nl = nl_socket_alloc();
+    struct nl_addr *to =
+        family == 4 ? nl_addr_build(AF_INET, ip->b, 4) : nl_addr_build(AF_INET6, ip->b, 16);
+    struct rtnl_route *route = NULL;
+
+    if (nl && to && nl_connect(nl, NETLINK_ROUTE) == 0)
+        (void)rtnl_route_lookup(nl, to, &route);
+    if (to)
+        nl_addr_put(to);
+    nl_socket_free(nl);
+    return route;
 }
 
 /* How many bits of our address are those of its subnet; 32 when nobody knows. */
@@ -64,14 +85,14 @@ static enum ov_gateway_kind from_route(struct rtnl_route *route,
     struct ov_gateway g = {0};
     char name[IF_NAMESIZE];
 
-    if (!hop || !ip4_from_nl(rtnl_route_get_pref_src(route), &g.local.ip))
+    if (!hop || !ip_from_nl(rtnl_route_get_pref_src(route), 4, &g.local.ip))
         return OV_GATEWAY_NONE;
     g.ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
     if (!if_indextoname(g.ifindex, name) || (skip && skip(arg, name)))
         return OV_GATEWAY_NONE;
     if (!ov_gateway_is_private(&g.local.ip))
         return OV_GATEWAY_PUBLIC;
-    if (!ip4_from_nl(rtnl_route_nh_get_gateway(hop), &g.ip))
+    if (!ip_from_nl(rtnl_route_nh_get_gateway(hop), 4, &g.ip))
         return OV_GATEWAY_NONE;
     g.local.bits = prefix_bits(g.ifindex, &g.local.ip);
     *out = g;
@@ -82,16 +103,26 @@ enum ov_gateway_kind ov_gateway_find(bool (*skip)(void *arg, const char *ifname)
                                      struct ov_gateway *out)
 {
     enum ov_gateway_kind kind = OV_GATEWAY_NONE;
-    struct nl_sock *nl = nl_socket_alloc();
-    struct nl_addr *to = nl_addr_build(AF_INET, ELSEWHERE, sizeof ELSEWHERE);
-    struct rtnl_route *route = NULL;
+    struct rtnl_route *route = look_up(4);
 
-    if (nl && to && nl_connect(nl, NETLINK_ROUTE) == 0 && rtnl_route_lookup(nl, to, &route) == 0)
+    if (route) {
         kind = from_route(route, skip, arg, out);
+        rtnl_route_put(route);
+    }
+    return kind;
+}
+
+bool ov_gateway_way(uint8_t family, struct ov_way *out)
+{
+    struct rtnl_route *route = look_up(family);
+    struct rtnl_nexthop *hop = route ? rtnl_route_nexthop_n(route, 0) : NULL;
+
+    memset(out, 0, sizeof *out);
+    if (hop) {
+        out->ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
+        (void)ip_from_nl(rtnl_route_nh_get_gateway(hop), family, &out->router);
+    }
     if (route)
         rtnl_route_put(route);
-    if (to)
-        nl_addr_put(to);
-    nl_socket_free(nl);
-    return kind;
+    return hop != NULL;
 }

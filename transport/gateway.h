@@ -1,4 +1,4 @@
-/* gateway: the router through which this host's IPv4 packets leave, by netlink. */
+/* gateway: the router through which this host's packets leave, by netlink. */
 #ifndef OV_TRANSPORT_GATEWAY_H
 #define OV_TRANSPORT_GATEWAY_H
 
@@ -14,6 +14,12 @@ enum ov_gateway_kind {
  * TAPs) leads to no router. */
 enum ov_gateway_kind ov_gateway_find(bool (*skip)(void *arg, const char *ifname), void *arg,
                                      struct ov_gateway *out);
+/* The way by which packets to the internet leave now. False: there is none. */
+struct ov_way {
+    unsigned ifindex;
+    struct ov_ip router; /* family 0: none, as on point-to-point links */
+};
+bool ov_gateway_way(uint8_t family, struct ov_way *out);
 /* Is this IPv4 address one that the internet does not route (RFC 1918, 6598, 3927)? */
 bool ov_gateway_is_private(const struct ov_ip *ip);
 

@@ -5,8 +5,12 @@
  * the addresses of all interfaces that are up are summed into a fingerprint, and only a fingerprint
  * other than the last one is a change. Routes are not listed (there may be very many); messages
  * about those of the main table that do not follow from an address come for real changes only, and
- * count at once. So does losing messages. */
+ * count at once. So does losing messages. Whether the way out is another one is not read from them
+ * (routes go without a word when a link or an address goes, and managers tell the same ones again
+ * and again): the kernel is asked which one it would take. */
 #include "transport/watch.h"
+
+#include "transport/gateway.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -32,6 +36,7 @@ struct ov_watch {
     bool closing;
     bool changed; /* for certain, whatever the fingerprint */
     uint64_t fingerprint;
+    struct ov_way way[2]; /* of IPv4 and IPv6; all zeroes: none */
     unsigned ignored[OV_WATCH_IGNORE_MAX];
     size_t nignored;
     ov_watch_cb cb;
@@ -109,6 +114,21 @@ static uint64_t fingerprint(const struct ov_watch *w)
     return sum;
 }
 
+/* Is the way out another than when last asked? One that leads into ours is none of ours. */
+static bool find_way(struct ov_watch *w)
+{
+    bool other = false;
+
+    for (int i = 0; i < 2; i++) {
+        struct ov_way now;
+        if (ov_gateway_way(i == 0 ? 4 : 6, &now) && is_ignored(w, now.ifindex))
+            continue;
+        other |= now.ifindex != w->way[i].ifindex || !ov_ip_equal(&now.router, &w->way[i].router);
+        w->way[i] = now;
+    }
+    return other;
+}
+
 /* ---- messages ---- */
 
 /* The interface of a route; 0 when it has none, or several. */
@@ -150,12 +170,11 @@ static bool is_relevant(struct ov_watch *w, const struct nlmsghdr *m)
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
         const struct rtmsg *route = NLMSG_DATA(m);
-        if (!has_payload(m, sizeof *route) || route->rtm_table != RT_TABLE_MAIN ||
-            route->rtm_protocol == RTPROT_KERNEL || (route->rtm_flags & RTM_F_CLONED) ||
-            is_ignored(w, route_interface(m)))
+        if (!has_payload(m, sizeof *route) || route->rtm_protocol == RTPROT_KERNEL ||
+            (route->rtm_flags & RTM_F_CLONED) || is_ignored(w, route_interface(m)))
             return false;
-        w->changed = true;
-        return true;
+        w->changed |= route->rtm_table == RT_TABLE_MAIN;
+        return route->rtm_table == RT_TABLE_MAIN || route->rtm_dst_len == 0;
     }
     default:
         return false;
@@ -166,12 +185,12 @@ static void on_timer(uv_timer_t *timer)
 {
     struct ov_watch *w = timer->data;
     uint64_t now = fingerprint(w);
-    bool changed = w->changed || now != w->fingerprint;
+    bool way = find_way(w), changed = w->changed || way || now != w->fingerprint;
 
     w->changed = false;
     w->fingerprint = now;
     if (changed)
-        w->cb(w->arg);
+        w->cb(w->arg, way);
 }
 
 /* Not restarted by further messages, so that a steady stream of them cannot keep it from firing. */
@@ -255,6 +274,7 @@ int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_wat
     w->poll.data = w->timer.data = w;
     w->open_handles = 2;
     w->fingerprint = fingerprint(w);
+    (void)find_way(w);
     if (uv_poll_start(&w->poll, UV_READABLE, on_poll) != 0) {
         ov_watch_close(w);
         return OV_EIO;

@@ -9,9 +9,10 @@
 #include <uv.h>
 
 struct ov_watch;
-typedef void (*ov_watch_cb)(void *arg);
+typedef void (*ov_watch_cb)(void *arg, bool way);
 /* `changed` comes once for all that happens within the 250 ms: when the addresses of interfaces
- * that are up, or the routes, are other ones than before. OV_ENOMEM, OV_EIO. */
+ * that are up, or the routes, are other ones than before. `way`: packets to the internet leave by
+ * another interface or router, of which no address need tell. OV_ENOMEM, OV_EIO. */
 OV_CHECK int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_watch **out);
 /* What happens on this interface (one of our TAPs) is of no interest; `ignore` false takes that
  * back, before the TAP is closed. OV_EFULL above OV_WATCH_IGNORE_MAX. */

@@ -730,6 +730,36 @@ static void test_network_changed(void **state)
     wu_free(s.w);
 }
 
+/* The host routes elsewhere, though it has its addresses still: what was learned of the one to send
+ * from counts no more, or its packets would leave by the new way with the address of the old one.
+ */
+static void test_rerouted(void **state)
+{
+    struct silence s = talking(20);
+    struct ov_peer *root = wu_peer(s.a, s.root), *client = wu_peer(s.root, s.a);
+    int i = s.p->paths->active;
+
+    (void)state;
+    assert_true(i >= 0);
+    struct ov_path *path = &s.p->paths->p[i], *to_root = &root->paths->p[root->paths->active],
+                   *to_client = &client->paths->p[client->paths->active];
+    ov_node_set_locals(s.a->n, &(struct ov_local){0, s.a->ep}, 1, s.w->now);
+    ov_node_set_locals(s.root->n, &(struct ov_local){0, s.root->ep}, 1, s.w->now);
+    path->local = to_root->local = s.a->ep.ip;
+    to_client->local = s.root->ep.ip;
+    ov_node_network_changed(s.root->n, s.w->now);
+    assert_true(ov_ip_equal(&to_client->local, &s.root->ep.ip)); /* or its router lets nothing in */
+    ov_node_network_changed(s.a->n, s.w->now);
+    assert_int_equal(to_root->local.family, 0);
+    assert_int_equal(path->local.family, 0);
+    assert_int_equal(path->state, OV_PATH_TRYING);
+    assert_int_equal(s.p->paths->active, OV_PATH_RELAY);
+    wu_drain(s.a);
+    wu_run(s.w, OV_SEC);
+    assert_int_equal(s.p->paths->active, i);
+    wu_free(s.w);
+}
+
 /* ---- large messages ---- */
 
 static void test_fragmented(void **state)
@@ -847,6 +877,7 @@ int main(void)
         cmocka_unit_test(test_eviction_refused),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),
+        cmocka_unit_test(test_rerouted),
         cmocka_unit_test(test_fragmented),
         cmocka_unit_test(test_reassembly_memory),
         cmocka_unit_test(test_reassembly_of_strangers),

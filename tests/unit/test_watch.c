@@ -10,13 +10,15 @@ struct fixture {
     struct ov_watch *w;
     size_t fired;
     uint64_t fired_at;
+    bool way; /* with the last one */
 };
 
-static void on_change(void *arg)
+static void on_change(void *arg, bool way)
 {
     struct fixture *f = arg;
 
     f->fired++;
+    f->way = way;
     f->fired_at = uv_hrtime();
 }
 
@@ -123,6 +125,43 @@ static void test_route_and_link(void **state)
     expect_once(f);
 }
 
+/* The way out moves, and no address does: to another router, to another cable, by the metric, in
+ * both families. What is not the way out is only a change. */
+static void test_way(void **state)
+{
+    static const struct {
+        const char *command;
+        bool way;
+    } steps[] = {
+        {"ip route add default via 198.18.1.2", true},
+        {"ip route replace default via 198.18.1.3", true},
+        {"ip route add 198.51.100.0/24 via 198.18.1.2", false},
+        {"ip route add default via 198.18.2.1 dev b0 metric 50", false}, /* the other has none: 0 */
+        {"ip route del default via 198.18.1.3", true},
+        {"ip route add default via 198.18.1.3 metric 20", true},
+        {"ip -6 route add default via fd00:1::2", true},
+        {"ip -6 route add default via fd00:2::2 metric 10", true},
+        {"ip -6 route del default via fd00:2::2", true},
+        {"ip route add default via 198.18.1.2 table 77 && ip rule add pref 7 table 77", true},
+        {"ip rule del pref 7 && ip route flush table 77", true},
+        {"ip route add 128.0.0.0/1 via 198.18.1.2", true}, /* as some VPNs lay theirs over it */
+        {"ip route del default via 198.18.1.3", false},
+    };
+    struct fixture *f = *state;
+
+    assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0 && ip addr add 198.18.2.2/24 dev b0 && "
+                        "ip addr add fd00:1::1/64 dev a0 nodad && "
+                        "ip addr add fd00:2::1/64 dev b0 nodad"));
+    expect_once(f);
+    assert_false(f->way);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        assert_true(edge_sh(steps[i].command));
+        expect_once(f);
+        if (f->way != steps[i].way)
+            fail_msg("%s: %d", steps[i].command, f->way);
+    }
+}
+
 /* Messages without a change: refreshed lifetimes, other tables, a link's name for people. */
 static void test_noise(void **state)
 {
@@ -150,6 +189,9 @@ static void test_ignore(void **state)
     assert_true(edge_sh("ip addr add 198.18.2.1/24 dev b0 && ip route add default dev b0"));
     assert_true(edge_sh("ip link set b0 mtu 1400"));
     expect_quiet(f);
+    assert_true(edge_sh("ip addr add 198.18.4.1/24 dev a0"));
+    expect_once(f);
+    assert_false(f->way); /* it goes through b0, which counts for nothing */
     for (unsigned i = 1; i < OV_WATCH_IGNORE_MAX; i++)
         assert_int_equal(ov_watch_ignore(f->w, 1000 + i, true), OV_OK);
     assert_int_equal(ov_watch_ignore(f->w, 5000, true), OV_EFULL);
@@ -253,10 +295,9 @@ static void test_close_while_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_address),        TEST(test_burst),
-        TEST(test_route_and_link), TEST(test_noise),
-        TEST(test_ignore),         TEST(test_overflow),
-        TEST(test_addresses),      TEST(test_close_while_pending),
+        TEST(test_address),  TEST(test_burst),     TEST(test_route_and_link),
+        TEST(test_noise),    TEST(test_way),       TEST(test_ignore),
+        TEST(test_overflow), TEST(test_addresses), TEST(test_close_while_pending),
     };
     EDGE_NEED_NETNS();
     return cmocka_run_group_tests(tests, NULL, NULL);
