@@ -7,9 +7,9 @@
  * relay, too (peer_send.c): if only the path is slow, that costs bytes and nothing else. Whatever
  * else is wrong is found out later (path.h).
  *
- * A relay may send nothing to a peer but what others gave it, and expects no answer to that. What
- * it has instead is what the peer sends: two ends may well choose different paths, but if one of
- * ours is silent while the peer goes on by another, we ask whether it is still there. */
+ * Whoever only answers and relays, as a root does, sends nothing that should be answered, and never
+ * gets there. What it has instead is what the peer sends: two ends may well choose different paths,
+ * but if ours is silent while the peer goes on by another, we ask whether it is still there. */
 #include "peer.h"
 
 #include "hop.h"
