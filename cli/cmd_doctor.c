@@ -228,12 +228,27 @@ static bool reached(struct doctor *d)
     return false;
 }
 
-static bool is_settled(const json_t *peer)
+/* Does this computer reach its servers by UDP? Without it there is no direct way to wait for. */
+static bool has_udp(const json_t *status)
+{
+    const json_t *roots = json_object_get(status, "roots");
+
+    if (json_is_false(json_object_get(json_object_get(status, "nat"), "udp")))
+        return false;
+    for (size_t i = 0; i < json_array_size(roots); i++)
+        if (json_is_object(json_object_get(json_array_get(roots, i), "link")))
+            return false;
+    return true;
+}
+
+static bool is_settled(const json_t *report)
 {
     static const char *const GOES_ON[] = {"trying", "idle", "no_answer", "failed"};
+    const json_t *peer = json_object_get(report, "peer");
     const char *why = ov_json_text(json_object_get(peer, "why"), "code", "");
 
-    if (strcmp(ov_json_text(peer, "path", ""), "relay") != 0)
+    if (strcmp(ov_json_text(peer, "path", ""), "relay") != 0 ||
+        !has_udp(json_object_get(report, "status")))
         return true;
     for (size_t i = 0; i < sizeof GOES_ON / sizeof *GOES_ON; i++)
         if (strcmp(why, GOES_ON[i]) == 0)
@@ -250,7 +265,7 @@ static void settle(struct doctor *d)
 
     while (!d->stopped && ov_progress_clock() < until &&
            ov_client_get(d->client, ov_client_path("doctor", d->peer), &report) == OV_EXIT_OK) {
-        bool done = is_settled(json_object_get(report, "peer"));
+        bool done = is_settled(report);
         json_decref(report);
         report = NULL;
         if (done)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FIRST_ANSWERS_S 10 /* after a start, not all servers may have had the time to answer */
+
 /* NULL for what is missing, null or empty. */
 static const char *text(const json_t *o, const char *key)
 {
@@ -70,7 +72,7 @@ static bool is_nameless(const char *root)
 }
 
 /* The first root stands for all while none answers; then the best way of one that does. */
-static void read_root(const json_t *r, struct ov_facts *f)
+static void read_root(const json_t *r, bool settled, struct ov_facts *f)
 {
     bool online = yes(r, "online");
     enum ov_way way = online ? way_of(r) : OV_WAY_NONE;
@@ -82,6 +84,8 @@ static void read_root(const json_t *r, struct ov_facts *f)
         f->proxy = online ? text(json_object_get(r, "link"), "proxy") : NULL;
     }
     f->online += online;
+    if (!online && settled && f->silent_root == NULL)
+        f->silent_root = text(r, "host");
     f->intercepted |= !online && yes(r, "intercepted");
 }
 
@@ -109,6 +113,8 @@ static void read_servers(const json_t *servers, const json_t *roots, struct ov_f
         if (f->roots++ == 0)
             f->root = host;
         f->no_name |= failed;
+        if (failed && f->silent_root == NULL)
+            f->silent_root = host;
     }
 }
 
@@ -133,9 +139,10 @@ static void read_twins(const json_t *report, struct ov_facts *f, struct ov_facts
 static void read_status(const json_t *report, struct ov_facts *f)
 {
     const json_t *s = json_object_get(report, "status"), *roots = json_object_get(s, "roots");
+    bool settled = json_number_value(json_object_get(s, "uptime_s")) >= FIRST_ANSWERS_S;
     const json_t *nat = json_object_get(s, "nat"), *mapping = json_object_get(s, "port_mapping");
     for (size_t i = 0; i < json_array_size(roots); i++)
-        read_root(json_array_get(roots, i), f);
+        read_root(json_array_get(roots, i), settled, f);
     read_servers(json_object_get(report, "servers"), roots, f);
     f->is_root = lists(json_object_get(s, "roles"), "root");
     f->udp_blocked = no(nat, "udp");
@@ -239,6 +246,24 @@ static void read_punch(const json_t *peer, struct ov_facts *f)
               is(punch, "filtering", "unknown");
 }
 
+/* Is it this computer, by its address or one in a network? */
+static bool is_self(const json_t *report, const char *name)
+{
+    const json_t *nets = json_object_get(report, "networks");
+    size_t len = strlen(name);
+    if (is(json_object_get(report, "status"), "address", name))
+        return true;
+    for (size_t i = 0; i < json_array_size(nets); i++) {
+        const json_t *ips = json_object_get(json_array_get(nets, i), "addresses");
+        for (size_t k = 0; k < json_array_size(ips); k++) {
+            const char *ip = json_string_value(json_array_get(ips, k)); /* with /BITS */
+            if (ip != NULL && strncmp(ip, name, len) == 0 && ip[len] == '/')
+                return true;
+        }
+    }
+    return false;
+}
+
 static void read_peer(const json_t *report, struct ov_facts *f, struct ov_facts_room *room)
 {
     const json_t *status = json_object_get(report, "status"), *p = json_object_get(report, "peer");
@@ -252,7 +277,9 @@ static void read_peer(const json_t *report, struct ov_facts *f, struct ov_facts_
     f->peer = room->peer;
     f->ping = asked(json_object_get(report, "ping"));
     f->full_ping = asked(json_object_get(report, "full_ping"));
-    f->known = address != NULL || f->ping == OV_NO_ANSWER;
+    f->met = address != NULL;
+    f->known = f->met || f->ping == OV_NO_ANSWER;
+    f->self = is_self(report, name);
     f->path = is(p, "path", "direct")  ? OV_PEER_WAY_DIRECT
               : is(p, "path", "relay") ? OV_PEER_WAY_RELAY
                                        : OV_PEER_WAY_NONE;

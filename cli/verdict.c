@@ -177,7 +177,7 @@ static bool no_way_out(const struct ov_facts *f, struct ov_verdict *v)
 {
     if (f->online > 0 || f->is_root)
         return false;
-    if (f->roots > 0) {
+    if (f->roots > 0 || f->offline) {
         no_root_answers(f, v);
         return true;
     }
@@ -337,10 +337,25 @@ static void relayed(const struct ov_facts *f, struct ov_verdict *v)
 
 static bool lost_peer(const struct ov_facts *f, struct ov_verdict *v)
 {
+    if (f->self) {
+        say(v, "peer_self", OV_OUTCOME_GOOD, "%s is this computer itself.", f->peer);
+        return true;
+    }
     if (!f->known) {
         say(v, "peer_unknown", OV_OUTCOME_BROKEN, "No peer %s is known here.", f->peer);
-        advise(v, "ovpn peers lists those that are; give an address, or an IP in a network");
+        advise(v, "give its address (10 digits) or its IP in a network: \"ovpn peers\" lists those "
+                  "that are known. What members are called, only their owner's controller knows");
         advise(v, "is it a member of the same network, and was it ever online?");
+        return true;
+    }
+    if (f->ping == OV_NO_ANSWER && !f->met) {
+        say(v, "peer_not_found", OV_OUTCOME_BROKEN,
+            "This side works, but nobody knows where %s is: it is switched off or not online, or "
+            "no "
+            "node has this address.",
+            f->peer);
+        advise(v, "compare the address: \"ovpn status\" on that computer tells it");
+        advise(v, "run \"ovpn doctor\" there");
         return true;
     }
     if (f->ping == OV_NO_ANSWER) {
@@ -425,6 +440,12 @@ static void health(const struct ov_facts *f, struct ov_verdict *v)
             "All works, but %u peer%s reached through a relay.", f->relayed,
             f->relayed > 1 ? "s are" : " is");
         advise(v, "ovpn doctor ADDRESS tells why, and what helps");
+    } else if (f->silent_root != NULL && f->online > 0) {
+        say(v, "root_away", OV_OUTCOME_WORKS,
+            "All works, but of %u servers only %u answer%s; %s does not.", f->roots, f->online,
+            f->online == 1 ? "s" : "", f->silent_root);
+        advise(v, "if it stays away, tell its owner; others do its work meanwhile");
+        advise(v, "if it is gone for good, take it out of ovpn.conf (roots) or of the network");
     } else {
         say(v, "ok", OV_OUTCOME_GOOD, "All is well.");
     }

@@ -46,7 +46,8 @@ struct ov_facts {
     /* the way out */
     bool is_root;
     unsigned roots, online;
-    const char *root; /* the one in use, or the first */
+    const char *root;        /* the one in use, or the first */
+    const char *silent_root; /* one that does not answer */
     enum ov_way way;
     const char *proxy;
     bool wrong_root, no_name; /* of one that does not answer: another does; nobody knows its name */
@@ -61,7 +62,9 @@ struct ov_facts {
     unsigned relayed;              /* peers */
     /* the peer */
     const char *peer; /* as it was called; NULL: none was */
-    bool known;
+    bool known;       /* its address is */
+    bool met;         /* somebody knows a node with that address */
+    bool self;
     enum ov_asked ping, full_ping; /* full_ping: with a large datagram */
     enum ov_peer_way path;
     enum ov_nearness near;

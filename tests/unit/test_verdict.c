@@ -56,6 +56,7 @@ static const struct row {
     {"forbidden", OV_OUTCOME_BROKEN, "sudo", {.daemon = OV_DAEMON_FORBIDDEN}},
     {"daemon_silent", OV_OUTCOME_BROKEN, "journalctl", {.daemon = OV_DAEMON_SILENT}},
     {"no_root_known", OV_OUTCOME_BROKEN, "ovpn join", {0}},
+    {"offline", OV_OUTCOME_BROKEN, "Wi-Fi", {.offline = true}},
     {"offline", OV_OUTCOME_BROKEN, "Wi-Fi", {.roots = 1, .offline = true, .no_name = true}},
     {"no_dns", OV_OUTCOME_BROKEN, "a.b", {.roots = 1, .root = "a.b", .no_name = true}},
     {"wrong_root", OV_OUTCOME_BROKEN, "not trusted", {.roots = 1, .wrong_root = true}},
@@ -123,7 +124,12 @@ static const struct row {
     {"peer_offline",
      OV_OUTCOME_BROKEN,
      "switched off",
+     {WELL, .peer = "x", .known = true, .met = true, .ping = OV_NO_ANSWER}},
+    {"peer_not_found",
+     OV_OUTCOME_BROKEN,
+     "compare",
      {WELL, .peer = "x", .known = true, .ping = OV_NO_ANSWER}},
+    {"root_away", OV_OUTCOME_WORKS, "a.b", {WELL, .silent_root = "a.b"}},
     {"peer_idle", OV_OUTCOME_GOOD, "ovpn ping x", {WELL, .peer = "x", .known = true}},
     {"mtu_blackhole", OV_OUTCOME_BROKEN, "1280", {DIRECT, .full_ping = OV_NO_ANSWER}},
     /* what is wrong elsewhere does not hide what works */
@@ -189,6 +195,10 @@ static void reports(void **state)
     judged("{'host':{'daemon':'stopped','tun':false}}", "no_tun");
     judged("{" ONLINE "}," READY "}", "ok");
     judged("{" ONLINE ",'nat':{'narrow':true}}," READY "}", "narrow_router");
+    judged("{'status':{'uptime_s':11,'roots':[{'host':'h','online':true},{'host':'i'}]}," READY "}",
+           "root_away");
+    judged("{'status':{'uptime_s':2,'roots':[{'host':'h','online':true},{'host':'i'}]}," READY "}",
+           "ok");
     judged("{'servers':[{'host':'h','state':'failed'}]}", "no_dns");
     judged("{'servers':[{'host':'h','state':'resolving'}]}", "no_root");
     judged("{'status':{'roots':[{'host':'h','online':false}]},"
@@ -216,7 +226,17 @@ static void reports_of_peers(void **state)
 {
     (void)state;
     judged("{" ONLINE "}," READY ",'asked':'p'}", "peer_unknown");
-    judged("{" ONLINE "}," READY ",'asked':'p','ping':{'state':'timeout'}}", "peer_offline");
+    judged("{" ONLINE "}," READY ",'asked':'p','ping':{'state':'timeout'}}", "peer_not_found");
+    judged("{" ONLINE "}," READY
+           ",'asked':'p','ping':{'state':'timeout'},'peer':{'address':'0123456789'}}",
+           "peer_offline");
+    judged("{" ONLINE ",'address':'0123456789'}," READY ",'asked':'0123456789'}", "peer_self");
+    judged("{" ONLINE "},'networks':[{'state':'ready','addresses':['10.1.1.9/24']}],"
+           "'asked':'10.1.1.9'}",
+           "peer_self");
+    judged("{" ONLINE "},'networks':[{'state':'ready','addresses':['10.1.1.99/24']}],"
+           "'asked':'10.1.1.9'}",
+           "peer_unknown");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.6:7'}}", "direct");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.5:8'}}", "direct_cgn");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'100.64.9.9:8'}}",
