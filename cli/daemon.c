@@ -123,6 +123,12 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
     case OV_EVENT_LINK:
         ov_links_mark(d->links);
         break;
+    case OV_EVENT_LINK_PROVEN:
+        ov_links_proven(d->links, e->id);
+        break;
+    case OV_EVENT_LINK_CLOSE:
+        ov_links_end(d->links, e->id);
+        break;
     case OV_EVENT_PEER:
         d->peer_changed = true;
         break;

@@ -111,7 +111,7 @@ static void on_up(void *arg, struct ov_stream *s)
         if (k == NULL)
             ov_stream_end(s, "out of memory");
         else
-            k->accepted = true;
+            k->accepted = k->told = true;
         return;
     }
     mark(k);
@@ -174,13 +174,24 @@ static const struct ov_stream_events EVENTS = {
 
 /* ---- through ---- */
 
-/* The engine sends sealed messages only to who has shown a key. */
-static void prove(struct ov_links_item *k, uint8_t type)
+static const struct ov_links_item *accepted(const struct ov_links *l, uint64_t number)
 {
-    if (k->told || (type != OV_WIRE_DATA && type != OV_WIRE_RELAY))
-        return;
-    k->told = true;
-    ov_listen_trust(k->l->listen, k->s);
+    const struct ov_links_item *k = l != NULL ? ov_map_get(&l->by_id, ov_key_u64(number)) : NULL;
+    return k != NULL && k->s != NULL && k->accepted ? k : NULL;
+}
+
+void ov_links_proven(struct ov_links *l, uint64_t number)
+{
+    const struct ov_links_item *k = accepted(l, number);
+    if (k != NULL)
+        ov_listen_trust(l->listen, k->s);
+}
+
+void ov_links_end(struct ov_links *l, uint64_t number)
+{
+    const struct ov_links_item *k = accepted(l, number);
+    if (k != NULL)
+        ov_stream_end(k->s, "its node has newer ones, or is forgotten");
 }
 
 void ov_links_send(struct ov_links *l, const struct ov_out_datagrams *d)
@@ -193,8 +204,6 @@ void ov_links_send(struct ov_links *l, const struct ov_out_datagrams *d)
                 l->stats.dropped++;
             continue;
         }
-        if (k->accepted)
-            prove(k, d->data[at]);
         ov_stream_send(k->s, d->data + at, len);
     }
     if (k == NULL || k->dirty)

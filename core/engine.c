@@ -67,6 +67,7 @@ int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret *id, uin
     ov_bucket_init(&e->pow_free, POW_FREE, POW_FREE * 2, now);
     ov_bucket_init(&e->unproven, UNPROVEN_RATE, UNPROVEN_BURST, now);
     random_seed(random, seed);
+    ov_map_init(&e->served, OV_SERVED_MAX, seed); /* nobody outside chooses its keys */
     e->stranger_sources = ov_ratelimit_new(SOURCES_MAX, POW_SOURCE, POW_SOURCE * 4, seed);
     random_seed(random, seed);
     e->handshake_sources =
@@ -87,6 +88,7 @@ void ov_engine_free(struct ov_engine *e)
 {
     ov_map_free(&e->peers);
     ov_map_free(&e->by_key);
+    ov_map_free(&e->served);
     ov_indices_free(&e->indices);
     ov_timers_free(&e->timers);
     ov_ratelimit_free(e->handshake_sources);

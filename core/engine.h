@@ -106,6 +106,7 @@ struct ov_engine {
     ov_time moved;         /* a root saw us at another endpoint than before; 0: never */
 
     struct ov_rootlink links[OV_LINKS_MAX];
+    struct ov_map served; /* of a root: number of a stream -> struct ov_served (peer_link.c) */
 
     size_t max_peers;
     struct ov_fragment_pool reassembly, reassembly_strangers;

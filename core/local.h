@@ -24,8 +24,12 @@ struct ov_local {
  * number, OV_SOCKET_LINK. Such a path's endpoint is the remote end of the stream, with a number
  * that the edge gave it as `scope`: so none is ever taken for a later one, nor for another through
  * the same proxy. */
-#define OV_LINKS_MAX 64   /* of ours to roots, at a time */
-#define OV_LINK_MTU  8952 /* for one datagram: larger ones would keep the others waiting */
+#define OV_LINKS_MAX 64 /* of ours to roots, at a time */
+/* Of others to us, a root; and of one peer, which tries up to ten ways at a time (cli/dial.h) and
+ * closes all but one. */
+#define OV_SERVED_MAX      4096
+#define OV_SERVED_PEER_MAX 12
+#define OV_LINK_MTU        8952 /* for one datagram: larger ones would keep the others waiting */
 
 /* What the engine wants of the streams to a root. */
 enum ov_rootlink_state {

@@ -44,6 +44,8 @@ enum ov_event_kind {
     OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
     OV_EVENT_LINK,     /* streams to a root are wanted, in use or not wanted any more:
                           ov_node_roots() */
+    OV_EVENT_LINK_PROVEN, /* of a root: the accepted stream numbered `id` is that of peer `addr` */
+    OV_EVENT_LINK_CLOSE,  /* close that one: `addr` has too many, or is forgotten */
     /* Temporary sockets (local.h). The edge does these in the order in which they come. */
     OV_EVENT_SOCKETS,     /* open `count` of them, numbered from `socket` on, each on a port of its
                              own; then answer by ov_node_extra_sockets() with `id` */

@@ -192,6 +192,7 @@ void ov_peer_forget(struct ov_peer *p)
 {
     struct ov_engine *e = p->e;
     ov_attempts_forget(p);
+    ov_peer_serve_no_more(p);
     unlink_keep(p);
     ov_timer_stop(&e->timers, &p->timer);
     ov_map_del(&e->peers, ov_key_u64(p->id.addr));

@@ -105,6 +105,8 @@ struct ov_peer {
     uint16_t reflect_port;        /* its other port (roots); 0: none known */
     uint8_t late;                 /* answers that we, a root, still owe it */
     struct ov_keepalive alive;
+    struct ov_served *served; /* its streams to us, a root: the newest first */
+    unsigned nserved;
 };
 
 /* A packet from or to this peer will be dealt with soon. */
@@ -230,6 +232,12 @@ bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep);
 void ov_peer_link_up(struct ov_peer *p, const struct ov_endpoint *ep);
 /* It is closed: that path is gone. */
 void ov_peer_link_down(struct ov_peer *p, const struct ov_endpoint *ep);
+/* Where we are a root: the peer has proven itself by this stream, so it is that peer's alone. Of
+ * too many of one peer the oldest is closed. */
+void ov_peer_serve(struct ov_peer *p, const struct ov_endpoint *ep);
+/* Such a stream is closed; all streams of this peer have to be. */
+void ov_peer_served_down(struct ov_engine *e, const struct ov_endpoint *ep);
+void ov_peer_serve_no_more(struct ov_peer *p);
 /* As its root: it sends through us by this way now. Where a stream and UDP are both proven, the
  * answers take the same one. */
 void ov_peer_follow(struct ov_peer *p, uint16_t socket, const struct ov_endpoint *ep);

@@ -1,6 +1,15 @@
 /* Streams (TCP, TLS) as paths between a node and its root. */
 #include "peer.h"
 
+#include <stdlib.h>
+
+/* A stream that a root serves. It is that of the last peer that proved itself by it. */
+struct ov_served {
+    struct ov_peer *peer;
+    struct ov_endpoint ep;
+    struct ov_served *older; /* of the same peer */
+};
+
 bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep)
 {
     const struct ov_engine *e = p->e;
@@ -65,4 +74,82 @@ void ov_peer_follow(struct ov_peer *p, uint16_t socket, const struct ov_endpoint
     ps->since = p->e->now;
     p->unanswered = 0;
     ov_peer_tell(p);
+}
+
+/* ---- streams to us, a root ---- */
+
+static struct ov_served *served(const struct ov_engine *e, const struct ov_endpoint *ep)
+{
+    struct ov_served *s = ov_map_get(&e->served, ov_key_u64(ep->scope));
+    return s && ov_endpoint_equal(&s->ep, ep) ? s : NULL;
+}
+
+static void remove_served(struct ov_served *s)
+{
+    struct ov_peer *p = s->peer;
+    struct ov_served **q = &p->served;
+    while (*q != s)
+        q = &(*q)->older;
+    *q = s->older;
+    p->nserved--;
+    ov_map_del(&p->e->served, ov_key_u64(s->ep.scope));
+    free(s);
+}
+
+static void tell(const struct ov_served *s, enum ov_event_kind kind)
+{
+    ov_emit(s->peer->e,
+            &(struct ov_out_event){.kind = kind, .addr = s->peer->id.addr, .id = s->ep.scope});
+}
+
+void ov_peer_served_down(struct ov_engine *e, const struct ov_endpoint *ep)
+{
+    struct ov_endpoint gone = *ep;
+    struct ov_served *s = served(e, ep);
+    if (!s)
+        return;
+    struct ov_peer *p = s->peer;
+    remove_served(s);
+    ov_peer_link_down(p, &gone);
+}
+
+static void close_oldest(struct ov_peer *p)
+{
+    struct ov_served *s = p->served;
+    while (s->older)
+        s = s->older;
+    tell(s, OV_EVENT_LINK_CLOSE);
+    ov_peer_served_down(p->e, &s->ep);
+}
+
+void ov_peer_serve(struct ov_peer *p, const struct ov_endpoint *ep)
+{
+    struct ov_engine *e = p->e;
+    struct ov_served *s = served(e, ep);
+    if (!(e->caps & OV_CAP_ROOT) || (s && s->peer == p))
+        return;
+    for (int i = 0; i < OV_LINKS_MAX; i++)
+        if (ov_endpoint_equal(&e->links[i].ep, ep))
+            return; /* ours to another root */
+    if (s)
+        ov_peer_served_down(e, ep);
+    s = calloc(1, sizeof *s);
+    if (!s || ov_map_put(&e->served, ov_key_u64(ep->scope), s) != OV_OK) {
+        free(s);
+        ov_drop(e, OV_DROP_TABLE_FULL);
+        return;
+    }
+    *s = (struct ov_served){.peer = p, .ep = *ep, .older = p->served};
+    p->served = s;
+    tell(s, OV_EVENT_LINK_PROVEN);
+    if (++p->nserved > OV_SERVED_PEER_MAX)
+        close_oldest(p);
+}
+
+void ov_peer_serve_no_more(struct ov_peer *p)
+{
+    while (p->served) {
+        tell(p->served, OV_EVENT_LINK_CLOSE);
+        remove_served(p->served);
+    }
 }

@@ -139,6 +139,8 @@ void ov_peer_path_proven(struct ov_peer *p, int i, ov_time rtt)
     else if (!path->q.srtt) /* proven by a handshake: how good is it? */
         ov_path_schedule(path, p->e->now, 0);
     ov_peer_choose(p);
+    if (ov_path_is_link(path))
+        ov_peer_serve(p, &path->remote);
 }
 
 void ov_peer_lost(struct ov_peer *p)

@@ -253,20 +253,18 @@ int ov_rootlink_up(struct ov_roots *rs, const char *host, const struct ov_endpoi
 void ov_rootlink_down(struct ov_roots *rs, const struct ov_endpoint *ep)
 {
     struct ov_engine *e = rs->o->e;
-    struct ov_peer *p;
     for (int i = 0; i < OV_LINKS_MAX; i++) {
         if (!ov_endpoint_equal(&e->links[i].ep, ep))
             continue;
-        p = e->links[i].peer;
+        struct ov_peer *p = e->links[i].peer;
         memset(&e->links[i], 0, sizeof e->links[i]);
         if (p)
             ov_peer_link_down(p, ep);
         ov_rootlink_look(rs);
         return;
     }
-    /* A client's; or one to a server that left the list before it: no table tells whose. */
-    for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;)
-        ov_peer_link_down(p, ep);
+    ov_peer_served_down(e,
+                        ep); /* a client's; or the server left the list before it, with its path */
 }
 
 void ov_rootlink_ask(struct ov_roots *rs, const struct ov_root *r)

@@ -8,10 +8,11 @@
 #ifndef OV_TRANSPORT_LISTEN_H
 #define OV_TRANSPORT_LISTEN_H
 
+#include "core/local.h"
 #include "stream.h"
 
 #define OV_LISTEN_PORTS            4
-#define OV_LISTEN_MAX              4096 /* connections in all; fewer where descriptors are */
+#define OV_LISTEN_MAX              OV_SERVED_MAX /* connections in all; fewer where descriptors are */
 #define OV_LISTEN_STRANGERS        256
 #define OV_LISTEN_SOURCE           256 /* of one source */
 #define OV_LISTEN_SOURCE_STRANGERS 32

@@ -332,6 +332,131 @@ static void test_no_address(void **state)
     wu_free(w);
 }
 
+/* A node that reaches its root by a stream only. */
+struct linked {
+    struct wu *w;
+    struct wu_node *root, *n;
+    struct wu_stream *s;
+};
+
+static struct linked link_up(uint64_t seed)
+{
+    struct linked l = {.w = wu_new(seed)};
+
+    l.root = wu_node(l.w, OV_CAP_ROOT);
+    l.n = wu_node(l.w, 0);
+    l.w->hook = udp_blocked;
+    add(l.n, l.root);
+    wu_run(l.w, 2 * OV_SEC);
+    l.s = wu_stream(l.n, l.root);
+    up(l.n, "root", l.s);
+    wu_run(l.w, 2 * OV_SEC);
+    assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
+    return l;
+}
+
+static bool knows(const struct wu_node *root, const struct wu_node *n, const struct wu_stream *s)
+{
+    return ov_paths_find(wu_peer(root, n)->paths, OV_SOCKET_LINK, &s->ep[1]) >= 0;
+}
+
+static bool is_proven(void *arg)
+{
+    const struct linked *l = arg;
+    return l->root->last[OV_EVENT_LINK_PROVEN].id == l->w->nstreams;
+}
+
+/* One node makes stream after stream to its root, and closes none: the root keeps the newest. */
+static void test_streams_of_one_node(void **state)
+{
+    struct linked l = link_up(12);
+    struct wu_stream *v[OV_SERVED_PEER_MAX + 3] = {l.s};
+
+    (void)state;
+    assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 1);
+    assert_int_equal(l.root->last[OV_EVENT_LINK_PROVEN].id, l.s->ep[1].scope);
+    assert_int_equal(l.root->last[OV_EVENT_LINK_PROVEN].addr, l.n->addr);
+    for (unsigned i = 1; i < OV_SERVED_PEER_MAX + 3; i++) {
+        wu_run(l.w, 2 * OV_SEC); /* new places of one peer are not challenged too often */
+        v[i] = wu_stream(l.n, l.root);
+        up(l.n, "root", v[i]);
+        assert_true(wu_until(l.w, is_proven, &l, 5 * OV_SEC));
+        unsigned closed = i < OV_SERVED_PEER_MAX ? 0 : i - OV_SERVED_PEER_MAX + 1;
+        assert_int_equal(l.root->events[OV_EVENT_LINK_CLOSE], closed);
+        if (!closed)
+            continue;
+        assert_int_equal(l.root->last[OV_EVENT_LINK_CLOSE].id, v[closed - 1]->ep[1].scope);
+        assert_false(knows(l.root, l.n, v[closed - 1]));
+        down(v[closed - 1]); /* what the edge does */
+    }
+    wu_run(l.w, OV_SEC);
+    assert_true(info(l.n, 0)->online);
+    assert_int_equal(l.root->e->served.len, OV_SERVED_PEER_MAX);
+    for (unsigned i = 3; i < OV_SERVED_PEER_MAX + 3; i++)
+        down(v[i]);
+    assert_int_equal(l.root->e->served.len, 0);
+    assert_int_equal(l.root->events[OV_EVENT_LINK_CLOSE], 3);
+    wu_free(l.w);
+}
+
+/* A stream that closes is that of one peer, and none of the others is gone through. */
+static void test_whose_stream(void **state)
+{
+    struct linked l = link_up(13);
+    struct wu_node *m = wu_node(l.w, 0);
+
+    (void)state;
+    add(m, l.root);
+    wu_run(l.w, 2 * OV_SEC);
+    struct wu_stream *s = wu_stream(m, l.root);
+    up(m, "root", s);
+    wu_run(l.w, 2 * OV_SEC);
+    down(l.s);
+    assert_false(knows(l.root, l.n, l.s));
+    assert_true(by_stream(l.root, m, &s->ep[1]));
+    assert_int_equal(l.root->e->served.len, 1);
+    /* Another one proves itself by the stream of m: a stream is never two nodes'. */
+    ov_peer_path_proven(wu_peer(l.root, l.n),
+                        ov_paths_add(wu_peer(l.root, l.n)->paths, OV_SOCKET_LINK, &s->ep[1],
+                                     OV_CANDIDATE_SEEN, l.w->now),
+                        0);
+    wu_drain(l.root);
+    assert_false(knows(l.root, m, s));
+    assert_int_equal(l.root->e->served.len, 1);
+    down(s);
+    assert_false(knows(l.root, l.n, s));
+    assert_int_equal(l.root->e->served.len, 0);
+    wu_free(l.w);
+}
+
+static bool to_root_only(void *arg, struct wu_packet *p)
+{
+    const struct wu *w = arg;
+    return p->stream && p->src != w->node[0];
+}
+
+/* What is sent by a stream proves nothing before something of ours was answered by it: it may be
+ * copied from elsewhere. Streams of a peer that is forgotten are closed. */
+static void test_unproven_stream(void **state)
+{
+    struct linked l = link_up(14);
+    struct wu_stream *s = wu_stream(l.n, l.root);
+
+    (void)state;
+    l.w->hook = to_root_only;
+    l.w->hook_arg = l.w;
+    up(l.n, "root", s);
+    wu_run(l.w, OV_SEC);
+    assert_true(knows(l.root, l.n, s)); /* it was heard there, and asked */
+    assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 1);
+    ov_peer_forget(wu_peer(l.root, l.n));
+    wu_drain(l.root);
+    assert_int_equal(l.root->events[OV_EVENT_LINK_CLOSE], 1);
+    assert_int_equal(l.root->last[OV_EVENT_LINK_CLOSE].id, l.s->ep[1].scope);
+    assert_int_equal(l.root->e->served.len, 0);
+    wu_free(l.w);
+}
+
 static bool who_alone_by(void *arg, struct wu_packet *p)
 {
     return p->stream &&
@@ -396,11 +521,19 @@ static void test_mtu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_contact),  cmocka_unit_test(test_unknown_host),
-        cmocka_unit_test(test_relay_and_back), cmocka_unit_test(test_flapping),
-        cmocka_unit_test(test_breaks),         cmocka_unit_test(test_one_root_is_enough),
-        cmocka_unit_test(test_no_address),     cmocka_unit_test(test_mtu),
-        cmocka_unit_test(test_merged),         cmocka_unit_test(test_one_name_goes),
+        cmocka_unit_test(test_first_contact),
+        cmocka_unit_test(test_unknown_host),
+        cmocka_unit_test(test_relay_and_back),
+        cmocka_unit_test(test_flapping),
+        cmocka_unit_test(test_breaks),
+        cmocka_unit_test(test_one_root_is_enough),
+        cmocka_unit_test(test_no_address),
+        cmocka_unit_test(test_mtu),
+        cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_one_name_goes),
+        cmocka_unit_test(test_streams_of_one_node),
+        cmocka_unit_test(test_whose_stream),
+        cmocka_unit_test(test_unproven_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

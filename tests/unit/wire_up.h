@@ -64,7 +64,7 @@ struct wu_stream {
     struct ov_endpoint ep[2];
     bool closed;
 };
-#define WU_STREAMS_MAX 8
+#define WU_STREAMS_MAX 24
 
 struct wu_packet {
     struct wu_packet *next;
