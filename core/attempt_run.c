@@ -152,7 +152,7 @@ enum ov_attempt_result ov_attempt_run(struct attempt *a, ov_time now)
     if (s == PROVEN)
         return OV_ATTEMPT_HIT;
     if (a->canaries_lost >= (a->root_loss >= LOSSY ? CANARY_LOSSY : CANARY_ENOUGH)) {
-        a->e->nat.narrow = OV_NAT_YES;
+        ov_reflect_narrow(a->e);
         return OV_ATTEMPT_NARROW;
     }
     if (dt >= a->plan.end)

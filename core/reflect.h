@@ -65,6 +65,9 @@ void ov_reflect_hairpin(struct ov_engine *e, uint16_t socket, const uint8_t *d, 
 void ov_reflect_seen(struct ov_peer *root, const struct ov_endpoint *was);
 /* Somebody is silent: has our endpoint changed? Asks roots with plain probes, seldom enough. */
 void ov_reflect_check(struct ov_engine *e);
+/* The router in front of us takes no more flows or packets: to find that out is a nuisance to
+ * others behind it, so it is believed for hours, in other networks and back, too. */
+void ov_reflect_narrow(struct ov_engine *e);
 /* We are in another network. */
 void ov_reflect_restart(struct ov_engine *e);
 /* The profile as far as it is known now. */

@@ -13,6 +13,7 @@
 #define HAIRPIN     (300 * OV_MS)
 #define TRIES       3
 #define UDP_SILENCE (1500 * OV_MS) /* of all roots: UDP is blocked */
+#define NARROW_LIFE (6 * 3600 * OV_SEC)
 
 static void on_sockets(void *arg);
 
@@ -43,6 +44,19 @@ void ov_reflect_seen(struct ov_peer *root, const struct ov_endpoint *was)
                  (!ov_ip_equal(&was->ip, &root->seen.ip) || e->nat.view.mapping == OV_NAT_EIM);
     if (root->seen.ip.family == 4 && (first || another || moved))
         plan(r, e->now + SETTLE);
+}
+
+void ov_reflect_narrow(struct ov_engine *e)
+{
+    e->nat.narrow = OV_NAT_YES;
+    e->reflect->narrow_ip = e->nat.seen.ip;
+    e->reflect->narrow_at = e->now;
+}
+
+static bool was_narrow(const struct ov_reflect *r)
+{
+    return r->narrow_ip.family && ov_ip_equal(&r->narrow_ip, &r->e->nat.seen.ip) &&
+           r->e->now - r->narrow_at < NARROW_LIFE;
 }
 
 void ov_reflect_restart(struct ov_engine *e)
@@ -252,6 +266,8 @@ static void finish(struct ov_reflect *r)
                                                       : OV_NAT_ADF;
     if (m->hairpin_sent)
         e->nat.hairpin = m->hairpin_heard ? OV_NAT_YES : OV_NAT_NO;
+    if (was_narrow(r))
+        e->nat.narrow = OV_NAT_YES;
     e->nat.measured = e->now;
     bool changed = memcmp(&was.view, &e->nat.view, 3) != 0 || was.nat != e->nat.nat ||
                    !ov_ip_equal(&was.seen.ip, &e->nat.seen.ip);

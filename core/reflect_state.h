@@ -64,6 +64,9 @@ struct ov_reflect {
     struct ask ask[ASKS_MAX];
     struct measure m;
     struct life life;
+    struct ov_ip narrow_ip; /* outside address of the router that was found narrow, and when; family
+                               0: none */
+    ov_time narrow_at;
     struct later *later; /* a root's answers that are still due */
     size_t nlater;
 };

@@ -118,6 +118,15 @@ static void narrow(enum pair_kind a, enum pair_kind b, int side, size_t flows, u
         assert_int_equal(p.narrow, OV_NAT_YES);
         assert_in_range(r.hard_out, 1, 400);
         assert_true(r.refused < 150);
+        /* The host sleeps until the router has forgotten all that; it need not find out again. */
+        sim_run(w.s, NULL, NULL, 300 * OV_SEC);
+        uint64_t refused = w.n[side]->site->refused;
+        sim_node_wake(w.n[side]);
+        pair_talk(&w, 60 * OV_SEC, &r);
+        ov_node_nat(w.n[side]->engine, &p);
+        assert_int_equal(p.narrow, OV_NAT_YES);
+        assert_in_range(r.gaps, 0, 3);
+        assert_in_range(w.n[side]->site->refused - refused, 0, 4);
     }
     pair_world_free(&w);
 }
