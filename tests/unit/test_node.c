@@ -179,7 +179,7 @@ static void test_ping_outlives_its_path(void **state)
 static void test_each_ping_is_told_of(void **state)
 {
     struct wu *w = wu_new(8);
-    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0);
+    struct wu_node *a = wu_node(w, 0), *b = wu_node(w, 0), *c = wu_node(w, 0);
     unsigned told = 0;
 
     (void)state;
@@ -189,6 +189,7 @@ static void test_each_ping_is_told_of(void **state)
     for (uint64_t id = 1; id <= OV_PINGS_MAX; id++) {
         ping(a, b, id);
         told += a->events[OV_EVENT_PONG];
+        wu_run(w, OV_MS);
     }
     assert_int_equal(told, OV_PINGS_MAX - OV_PROBES_MAX);
     assert_int_equal(a->last[OV_EVENT_PONG].id, told); /* the oldest were given up */
@@ -197,9 +198,10 @@ static void test_each_ping_is_told_of(void **state)
     wu_run(w, 3 * OV_SEC);
     assert_int_equal(told + a->events[OV_EVENT_PONG], OV_PINGS_MAX);
     wu_run(w, 3 * OV_SEC); /* until they may be asked for again */
-    ping(a, b, 100);
+    wu_connect(a, c);
+    ping(a, c, 100);
     assert_int_equal(a->events[OV_EVENT_PONG], 0);
-    ov_peer_forget(wu_peer(a, b));
+    ov_peer_forget(wu_peer(a, c));
     wu_drain(a);
     assert_int_equal(a->events[OV_EVENT_PONG], 1);
     assert_int_equal(a->last[OV_EVENT_PONG].id, 100);
