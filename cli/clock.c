@@ -20,7 +20,8 @@ ov_time ov_clock_note(struct ov_clock *c, ov_time monotonic, ov_time boot)
     }
     c->slept = slept;
     c->begun = true;
-    return boot > 0 ? boot : 1;
+    c->last = boot > 0 ? boot : 1;
+    return c->last;
 }
 
 ov_time ov_clock_now(struct ov_clock *c)
@@ -31,7 +32,8 @@ ov_time ov_clock_now(struct ov_clock *c)
 
 void ov_clock_alarm(struct ov_clock *c, ov_time when)
 {
-    c->alarm = when == OV_NEVER ? 0 : when;
+    bool overdue = when != 0 && when < c->last; /* what is to be done at once is not late */
+    c->alarm = when == OV_NEVER ? 0 : overdue ? c->last : when;
 }
 
 bool ov_clock_woke(struct ov_clock *c)

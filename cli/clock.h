@@ -14,6 +14,7 @@
 
 struct ov_clock {
     ov_time slept; /* boot time less monotonic time, when last looked at */
+    ov_time last;  /* what was said last */
     ov_time alarm; /* when the loop was to wake; 0: not set */
     bool begun, woke;
 };

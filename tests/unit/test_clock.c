@@ -53,6 +53,9 @@ static void an_alarm_that_comes_late(void **state)
     assert_true(ov_clock_woke(&c));
     (void)ov_clock_note(&c, 151 * OV_SEC, 3751 * OV_SEC); /* before there is a new alarm */
     assert_false(ov_clock_woke(&c));
+    ov_clock_alarm(&c, 5 * OV_SEC); /* long due when it was set */
+    (void)ov_clock_note(&c, 152 * OV_SEC, 3752 * OV_SEC);
+    assert_false(ov_clock_woke(&c));
     ov_clock_alarm(&c, OV_NEVER); /* nothing to do, and packets came after an hour */
     (void)ov_clock_note(&c, 3751 * OV_SEC, 7351 * OV_SEC);
     assert_false(ov_clock_woke(&c));
