@@ -341,8 +341,10 @@ static void run_root(struct root *r, const struct ov_root_info *info, uint64_t *
     if (!used && info->link_state == OV_ROOTLINK_WANTED) {
         name(r, info);
         list_ways(r, info);
-        for (size_t i = 0; !r->racing && i < WAYS_MAX; i++)
+        for (size_t i = 0; !r->racing && i < WAYS_MAX; i++) {
             r->ways[i].next = r->ways[i].tls ? now + HEAD_START : now;
+            r->ways[i].retry = RETRY_FIRST;
+        }
         r->racing = true;
     } else {
         r->racing = false;

@@ -268,7 +268,7 @@ static void seek_direct(struct ov_node *n, struct ov_peer *p)
 
 static void pings_go(struct ov_node *n, struct ov_peer *p)
 {
-    for (int i = 0; i < OV_PINGS_MAX; i++) {
+    for (int i = 0; i < OV_NODE_PINGS_MAX; i++) {
         if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
             continue;
         seek_direct(n, p);
@@ -300,7 +300,7 @@ static void on_located(void *arg, const struct ov_identity *id)
     struct ov_peer *p;
     for (size_t i = 0; i < n->o.n; i++)
         ov_network_controller(n->o.nets[i], id);
-    for (int i = 0; i < OV_PINGS_MAX; i++)
+    for (int i = 0; i < OV_NODE_PINGS_MAX; i++)
         if (n->ping[i].addr == id->addr && ov_peer_get(&n->e, id, &p) == OV_OK)
             ov_peer_connect(p);
 }
@@ -654,7 +654,7 @@ void ov_node_ping_timeout(void *arg, ov_time now)
 {
     struct ov_node *n = arg;
     ov_time next = OV_NEVER;
-    for (int i = 0; i < OV_PINGS_MAX; i++) {
+    for (int i = 0; i < OV_NODE_PINGS_MAX; i++) {
         if (n->ping[i].addr == 0)
             continue;
         if (now < n->ping[i].deadline)
@@ -671,7 +671,7 @@ static int ping(struct ov_node *n, ov_addr to, uint16_t size, uint64_t id, ov_ti
 {
     int slot = -1;
     ov_node_turn_begin(n, now);
-    for (int i = 0; i < OV_PINGS_MAX; i++)
+    for (int i = 0; i < OV_NODE_PINGS_MAX; i++)
         if (n->ping[i].addr == 0 || (n->ping[i].sent && now >= n->ping[i].deadline))
             slot = i;
     if (slot < 0)

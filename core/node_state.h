@@ -6,7 +6,7 @@
 #include "network.h"
 #include "root.h"
 
-#define OV_PINGS_MAX 32
+#define OV_NODE_PINGS_MAX 32
 
 struct ov_node {
     struct ov_engine e;
@@ -21,7 +21,7 @@ struct ov_node {
         uint16_t size; /* 0: the smallest */
         bool sent;
         ov_time deadline;
-    } ping[OV_PINGS_MAX];
+    } ping[OV_NODE_PINGS_MAX];
 };
 
 /* The frame of all input: sample the time; and do what became due by the input. */

@@ -141,12 +141,12 @@ static void test_ping_table(void **state)
     struct wu_node *a = wu_node(w, 0);
 
     (void)state;
-    for (uint64_t i = 1; i <= OV_PINGS_MAX; i++)
+    for (uint64_t i = 1; i <= OV_NODE_PINGS_MAX; i++)
         assert_int_equal(ov_node_ping(a->n, 0x1200000000 + i, i, w->now), OV_OK);
     assert_int_equal(ov_node_ping(a->n, 0x1300000000, 99, w->now), OV_EFULL);
     wu_drain(a);
     wu_run(w, 6 * OV_SEC);
-    assert_int_equal(a->events[OV_EVENT_PONG], OV_PINGS_MAX); /* each is told of */
+    assert_int_equal(a->events[OV_EVENT_PONG], OV_NODE_PINGS_MAX); /* each is told of */
     assert_int_equal(ov_node_ping(a->n, 0x1300000000, 99, w->now), OV_OK);
     wu_free(w);
 }
@@ -185,18 +185,18 @@ static void test_each_ping_is_told_of(void **state)
     (void)state;
     wu_connect(a, b);
     wu_crash(b);
-    assert_true(OV_PINGS_MAX > OV_PROBES_MAX);
-    for (uint64_t id = 1; id <= OV_PINGS_MAX; id++) {
+    assert_true(OV_NODE_PINGS_MAX > OV_PROBES_MAX);
+    for (uint64_t id = 1; id <= OV_NODE_PINGS_MAX; id++) {
         ping(a, b, id);
         told += a->events[OV_EVENT_PONG];
         wu_run(w, OV_MS);
     }
-    assert_int_equal(told, OV_PINGS_MAX - OV_PROBES_MAX);
+    assert_int_equal(told, OV_NODE_PINGS_MAX - OV_PROBES_MAX);
     assert_int_equal(a->last[OV_EVENT_PONG].id, told); /* the oldest were given up */
     assert_int_equal(a->last[OV_EVENT_PONG].rtt, 0);
     a->events[OV_EVENT_PONG] = 0;
     wu_run(w, 3 * OV_SEC);
-    assert_int_equal(told + a->events[OV_EVENT_PONG], OV_PINGS_MAX);
+    assert_int_equal(told + a->events[OV_EVENT_PONG], OV_NODE_PINGS_MAX);
     wu_run(w, 3 * OV_SEC); /* until they may be asked for again */
     wu_connect(a, c);
     ping(a, c, 100);
