@@ -132,8 +132,6 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
     case OV_EVENT_PEER:
         d->peer_changed = true;
         break;
-    case OV_EVENT_SOCKET_KEEP:
-        break;
     }
 }
 

@@ -269,8 +269,8 @@ void ov_links_run(struct ov_links *l)
 static bool is_ours(const struct ov_daemon *d, const struct ov_ip *ip)
 {
     static const struct ov_ip LOOPBACK = {.family = 6, .b = {[15] = 1}};
-    bool link_local = ip->family == 6 && ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-    if (link_local || (ip->family == 4 && ip->b[0] == 127) || ov_ip_equal(ip, &LOOPBACK))
+    if (ov_ip_is_link_local(ip) || (ip->family == 4 && ip->b[0] == 127) ||
+        ov_ip_equal(ip, &LOOPBACK))
         return true; /* not among those that the engine is told */
     for (size_t i = 0; i < d->nlocals; i++)
         if (ov_ip_equal(&d->locals[i].ep.ip, ip))

@@ -291,11 +291,6 @@ static struct dirnet *proven_net(struct ov_directory *d, const struct ov_peer *f
 
 /* ---- serving ---- */
 
-static bool same_mac(const struct ov_mac *a, const struct ov_mac *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 /* One of 64 bits, which nobody outside can choose: without it an entry does not want the group. */
 static uint64_t group_bit(const struct dirnet *n, const struct ov_mac *g)
 {
@@ -318,7 +313,7 @@ static bool wants(const struct entry *x, const struct ov_mac *group)
     if (ov_mac_is_broadcast(group) || (x->cert.perms & OV_PERM_BRIDGE))
         return true;
     for (int i = 0; i < x->ngroups; i++)
-        if (same_mac(&x->groups[i], group))
+        if (ov_mac_equal(&x->groups[i], group))
             return true;
     return false;
 }

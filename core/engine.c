@@ -163,6 +163,14 @@ int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len)
     return OV_OK;
 }
 
+bool ov_engine_is_local(const struct ov_engine *e, const struct ov_ip *ip)
+{
+    for (size_t i = 0; i < e->nlocals; i++)
+        if (ov_ip_equal(&e->locals[i].ep.ip, ip))
+            return true;
+    return false;
+}
+
 bool ov_engine_is_near(const struct ov_engine *e, const struct ov_ip *ip)
 {
     size_t same = ip->family == 4 ? 3 : 8;

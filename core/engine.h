@@ -136,6 +136,8 @@ void ov_engine_keep_stamp(struct ov_engine *e);
 OV_CHECK int ov_engine_restore_stamp(struct ov_engine *e, const void *data, size_t len);
 ov_wall ov_engine_wall(const struct ov_engine *e);
 
+/* Is it one of this host's addresses, as the edge told them? */
+bool ov_engine_is_local(const struct ov_engine *e, const struct ov_ip *ip);
 /* Is it an address on a LAN that we are on, as far as addresses tell? Private, and in the /24
  * (IPv6: /64) of one of ours, or link-local. Two LANs may have the same numbers: only for who was
  * proven to be there. */

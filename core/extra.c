@@ -85,8 +85,6 @@ bool ov_extra_keep(struct ov_engine *e, uint16_t socket, ov_addr peer)
     e->extras.kept++;
     x->owner = NULL;
     x->kept = peer;
-    ov_emit(e, &(struct ov_out_event){
-                   .kind = OV_EVENT_SOCKET_KEEP, .addr = peer, .socket = socket, .count = 1});
     return true;
 }
 

@@ -124,17 +124,6 @@ bool ov_identity_equal(const struct ov_identity *a, const struct ov_identity *b)
 #define HEX_LEN  (2 * OV_IDENTITY_LEN)
 #define ADDR_LEN (OV_ADDR_TEXT - 1)
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 const char *ov_identity_format(const struct ov_identity *id, char out[OV_IDENTITY_TEXT])
 {
     static const char digits[] = "0123456789abcdef";
@@ -167,7 +156,7 @@ int ov_identity_parse(const char *text, const struct ov_pow *pow, struct ov_iden
     if ((err = ov_addr_parse(addr_text, &claimed)))
         return err;
     for (size_t i = 0; i < sizeof(b); i++) {
-        int hi = hex_digit(hex[2 * i]), lo = hex_digit(hex[2 * i + 1]);
+        int hi = ov_hex_digit(hex[2 * i]), lo = ov_hex_digit(hex[2 * i + 1]);
 
         if (hi < 0 || lo < 0)
             return OV_EINVAL;

@@ -70,8 +70,7 @@ static void ask_self(struct ov_network *net, const struct ov_msg_lookup *m)
     free(buf);
 }
 
-bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsigned nth,
-                   ov_addr *directory)
+bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsigned nth)
 {
     uint8_t buf[64];
     struct ov_writer w;
@@ -79,8 +78,6 @@ bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsign
     struct ov_peer *p = ov_directory_pick(net, nth, &self);
     if (!p && !self)
         return false;
-    if (directory)
-        *directory = self ? net->o->e->id.pub.addr : p->id.addr;
     if (self) {
         ask_self(net, m);
         return true;
@@ -137,7 +134,7 @@ static void send_question(struct ov_network *net, struct ov_lookup *l)
     l->next = net->o->e->now + (RETRY << l->tries);
     ov_network_wake(net, l->next);
     unsigned nth = l->tries++;
-    bool asked = ov_lookup_ask(net, &m, nth, NULL); /* may answer, and free the slot, at once */
+    bool asked = ov_lookup_ask(net, &m, nth); /* may answer, and free the slot, at once */
     if (!asked || nth > 0)
         ov_lan_seek(net->o->lan, net, &m.key);
 }
@@ -228,8 +225,7 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
     struct ov_member *member = NULL;
     if (!ov_network_ready(net))
         return;
-    if (m->key.kind == OV_LOOKUP_GROUP &&
-        memcmp(&m->key.group, &OV_VOLUNTEERS, sizeof OV_VOLUNTEERS) == 0) {
+    if (m->key.kind == OV_LOOKUP_GROUP && ov_mac_equal(&m->key.group, &OV_VOLUNTEERS)) {
         ov_volunteer_found(net, m);
         return;
     }

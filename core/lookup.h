@@ -17,8 +17,7 @@ void ov_lookup_found(struct ov_network *net, struct ov_peer *from, const struct 
 /* A member showed its certificate: what waited for it goes on. */
 void ov_lookup_met(struct ov_network *net, struct ov_member *m);
 /* Send a LOOKUP to the nth-best directory (round-robin). False: there is none now. */
-bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsigned nth,
-                   ov_addr *directory);
+bool ov_lookup_ask(struct ov_network *net, const struct ov_msg_lookup *m, unsigned nth);
 /* Retries and time-outs; returns when to look again. */
 ov_time ov_lookup_service(struct ov_network *net);
 void ov_lookup_retry(struct ov_network *net); /* a directory came up */

@@ -76,7 +76,7 @@ static void ask(struct ov_network *net, struct ov_group *g, ov_addr after)
     g->after = after;
     if (!after)
         g->fresh_n = 0;
-    ov_lookup_ask(net, &m, 0, NULL);
+    ov_lookup_ask(net, &m, 0);
 }
 
 /* ---- replication ---- */

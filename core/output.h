@@ -47,9 +47,8 @@ enum ov_event_kind {
     OV_EVENT_LINK_PROVEN, /* of a root: the accepted stream numbered `id` is that of peer `addr` */
     OV_EVENT_LINK_CLOSE,  /* close that one: `addr` has too many, or is forgotten */
     /* Temporary sockets (local.h). The edge does these in the order in which they come. */
-    OV_EVENT_SOCKETS,     /* open `count` of them, numbered from `socket` on, each on a port of its
-                             own; then answer by ov_node_extra_sockets() with `id` */
-    OV_EVENT_SOCKET_KEEP, /* traffic will go through `socket`: it stays for long */
+    OV_EVENT_SOCKETS, /* open `count` of them, numbered from `socket` on, each on a port of its
+                         own; then answer by ov_node_extra_sockets() with `id` */
     OV_EVENT_SOCKETS_CLOSE, /* close those of `count` from `socket` on that are open */
     OV_EVENT_TWIN, /* `addr` is alive on two computers; our own: ov_node_twin(). Each time it shows
                     */

@@ -155,14 +155,6 @@ void ov_peer_lost(struct ov_peer *p)
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
-static bool is_local(const struct ov_engine *e, const struct ov_ip *ip)
-{
-    for (size_t i = 0; i < e->nlocals; i++)
-        if (ov_ip_equal(&e->locals[i].ep.ip, ip))
-            return true;
-    return false;
-}
-
 /* Every path has to be proven anew. Meanwhile the relay carries what there is; where there is none
  * the chosen path goes on, in doubt: a root must not be deaf and dumb to all its nodes because it
  * got one more address. */
@@ -177,7 +169,7 @@ void ov_peer_network_changed(struct ov_peer *p)
         bool keep = alone && i == p->paths->active;
         /* Whom we call by ourselves takes us from any address; a node that called us, only from
          * the one that it knows. */
-        if (!keep || p->keep || !is_local(p->e, &path->local))
+        if (!keep || p->keep || !ov_engine_is_local(p->e, &path->local))
             unpin(path);
         if (path->state == OV_PATH_TRYING || (path->state == OV_PATH_VALID && !ov_peer_up(p)))
             ov_path_remove(p->paths, i);

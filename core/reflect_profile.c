@@ -168,14 +168,6 @@ static void begin(struct ov_reflect *r)
         begin_first(r);
 }
 
-static bool is_local(const struct ov_engine *e, const struct ov_ip *ip)
-{
-    for (size_t i = 0; i < e->nlocals; i++)
-        if (ov_ip_equal(&e->locals[i].ep.ip, ip))
-            return true;
-    return false;
-}
-
 static void hairpin(struct ov_reflect *r, int from, int to)
 {
     struct measure *m = &r->m;
@@ -195,7 +187,7 @@ static void hairpins(struct ov_reflect *r)
 {
     struct measure *m = &r->m;
     if (m->nsockets < 2 || !m->answered[0] || !m->answered[1] ||
-        is_local(r->e, &m->sample[0].seen.ip))
+        ov_engine_is_local(r->e, &m->sample[0].seen.ip))
         return;
     r->e->random.fill(r->e->random.arg, m->token, sizeof m->token);
     m->token[0] = OV_WIRE_HAIRPIN;
@@ -259,7 +251,7 @@ static void finish(struct ov_reflect *r)
     }
     ov_nat_classify(m->sample, n, &e->nat.view);
     e->nat.seen = m->sample[0].seen;
-    e->nat.nat = is_local(e, &e->nat.seen.ip) ? OV_NAT_NO : OV_NAT_YES;
+    e->nat.nat = ov_engine_is_local(e, &e->nat.seen.ip) ? OV_NAT_NO : OV_NAT_YES;
     e->nat.view.filtering = !m->other_asked           ? 0
                             : !m->other_heard         ? OV_NAT_APDF
                             : e->nat.nat == OV_NAT_NO ? OV_NAT_EIF

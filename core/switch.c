@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool mac_equal(const struct ov_mac *a, const struct ov_mac *b)
-{
-    return memcmp(a, b, sizeof *a) == 0;
-}
-
 static bool fits_mtu(const struct ov_network *net, const struct ov_frame_info *f, size_t len)
 {
     return len <= (size_t)net->config->mtu + OV_ETH_LEN + 4u * f->tags;
@@ -66,7 +61,7 @@ static bool neighbour(struct ov_network *net, const struct ov_frame_info *f, con
     const struct ov_ip *ip = f->kind == OV_FRAME_ARP_REQUEST ? &f->dst_ip : &f->target;
     bool asks = f->kind == OV_FRAME_ARP_REQUEST || f->kind == OV_FRAME_ND_SOLICIT;
     struct ov_mac mac = net->mac;
-    if (!asks || f->tags || !mac_equal(&f->src, &mac) || ov_cert_has_ip(&net->cert, ip) ||
+    if (!asks || f->tags || !ov_mac_equal(&f->src, &mac) || ov_cert_has_ip(&net->cert, ip) ||
         !(net->config->flags & OV_NET_CHECK_IP))
         return false;
     struct ov_member *m = ov_member_by_ip(net, ip);
@@ -163,7 +158,7 @@ void ov_switch_send(struct ov_network *net, uint8_t *frame, size_t len, const st
         ov_drop(e, OV_DROP_NOT_JOINED);
     } else if (!look(e, frame, len, o, &f, &s)) {
         ov_drop(e, OV_DROP_MALFORMED_FRAME);
-    } else if (!mac_equal(&f.src, &net->mac) && !(net->cert.perms & OV_PERM_BRIDGE)) {
+    } else if (!ov_mac_equal(&f.src, &net->mac) && !(net->cert.perms & OV_PERM_BRIDGE)) {
         ov_drop(e, OV_DROP_SOURCE_MAC);
     } else if (!fits_mtu(net, &f, ov_segments_largest(&s))) {
         ov_drop(e, OV_DROP_TOO_LARGE);
@@ -236,7 +231,7 @@ static bool owns_ip(const struct ov_network *net, const struct ov_member *m,
 static bool honest_ip(const struct ov_network *net, const struct ov_member *m,
                       const struct ov_frame_info *f)
 {
-    if (f->has_link_mac && !mac_equal(&f->link_mac, &f->src))
+    if (f->has_link_mac && !ov_mac_equal(&f->link_mac, &f->src))
         return false;
     switch (f->kind) {
     case OV_FRAME_OTHER:
@@ -265,9 +260,9 @@ static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m, ov
     const struct ov_member *other = bridge ? owner_of(net, &f->src) : NULL;
     if (other && other != m)
         return OV_DROP_SOURCE_MAC;
-    if (ov_mac_is_multicast(&f->src) || mac_equal(&f->src, &net->mac))
+    if (ov_mac_is_multicast(&f->src) || ov_mac_equal(&f->src, &net->mac))
         return OV_DROP_SOURCE_MAC;
-    if (!bridge && !mac_equal(&f->src, &own))
+    if (!bridge && !ov_mac_equal(&f->src, &own))
         return OV_DROP_SOURCE_MAC;
     if (!bridge && (net->config->flags & OV_NET_CHECK_IP) && !honest_ip(net, m, f))
         return OV_DROP_SOURCE_IP;
@@ -275,7 +270,7 @@ static enum ov_drop refuse(struct ov_network *net, const struct ov_member *m, ov
         return OV_DROP_TOO_LARGE;
     if (ov_mac_is_multicast(&f->dst))
         return net->config->flags & OV_NET_BROADCAST ? OV_DROP_COUNT : OV_DROP_MULTICAST_LIMIT;
-    if (!mac_equal(&f->dst, &net->mac) && !(net->cert.perms & OV_PERM_BRIDGE))
+    if (!ov_mac_equal(&f->dst, &net->mac) && !(net->cert.perms & OV_PERM_BRIDGE))
         return OV_DROP_NO_DESTINATION;
     return OV_DROP_COUNT;
 }

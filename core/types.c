@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The value of a hex digit of either case, or -1. */
-static int hex_digit(char c)
+int ov_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -21,7 +20,7 @@ static int parse_hex(const char *text, size_t digits, uint64_t *out)
     uint64_t v = 0;
 
     for (size_t i = 0; i < digits; i++) {
-        int d = hex_digit(text[i]);
+        int d = ov_hex_digit(text[i]);
         if (d < 0)
             return OV_EINVAL;
         v = v << 4 | (uint64_t)d;
@@ -159,7 +158,7 @@ static int parse_group(const char **text, uint8_t out[2])
     unsigned v = 0;
     int digits = 0, d;
 
-    for (; (d = hex_digit(**text)) >= 0; (*text)++) {
+    for (; (d = ov_hex_digit(**text)) >= 0; (*text)++) {
         if (++digits > 4)
             return OV_EINVAL;
         v = v << 4 | (unsigned)d;
@@ -283,7 +282,12 @@ bool ov_ip_is_private(const struct ov_ip *ip)
     if (ip->family == 4)
         return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
                (b[0] == 169 && b[1] == 254);
-    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+    return (b[0] & 0xfe) == 0xfc || ov_ip_is_link_local(ip);
+}
+
+bool ov_ip_is_link_local(const struct ov_ip *ip)
+{
+    return ip->family == 6 && ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
 }
 
 const char *ov_ip_format(const struct ov_ip *ip, char out[OV_IP_TEXT])

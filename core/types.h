@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Monotonic time in nanoseconds. Zero is "never" for instants. OV_NEVER as a deadline is "not at
  * all". */
@@ -73,15 +74,22 @@ const char *ov_netid_format(ov_netid id, char out[OV_NETID_TEXT]);
 /* OV_EINVAL unless `text` is 16 hex digits whose first ten are a valid address. */
 OV_CHECK int ov_netid_parse(const char *text, ov_netid *out);
 
+int ov_hex_digit(char c); /* its value, of either case, or -1 */
+
 uint64_t ov_mac_u64(const struct ov_mac *m);
 struct ov_mac ov_mac_from_u64(uint64_t v);
 const char *ov_mac_format(const struct ov_mac *m, char out[OV_MAC_TEXT]);
 bool ov_mac_is_multicast(const struct ov_mac *m); /* also true for broadcast */
 bool ov_mac_is_broadcast(const struct ov_mac *m);
+static inline bool ov_mac_equal(const struct ov_mac *a, const struct ov_mac *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
 
 bool ov_ip_equal(const struct ov_ip *a, const struct ov_ip *b);
 /* Is this address private to a site (RFC 1918, RFC 4193, link-local)? */
 bool ov_ip_is_private(const struct ov_ip *ip);
+bool ov_ip_is_link_local(const struct ov_ip *ip); /* IPv6: fe80::/10 */
 const char *ov_ip_format(const struct ov_ip *ip, char out[OV_IP_TEXT]);
 OV_CHECK int ov_ip_parse(const char *text, struct ov_ip *out);
 

@@ -76,7 +76,7 @@ static void ask(struct ov_network *net)
         return;
     v->asked = now;
     v->asking = true;
-    ov_lookup_ask(net, &m, v->tries++, NULL);
+    ov_lookup_ask(net, &m, v->tries++);
 }
 
 void ov_volunteer_found(struct ov_network *net, const struct ov_msg_found *f)

@@ -311,11 +311,6 @@ void ov_watch_close(struct ov_watch *w)
 
 /* ---- usable addresses ---- */
 
-static bool is_link_local(const struct ov_ip *ip)
-{
-    return ip->family == 6 && ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
 /* Append what is not in there yet; the new length. */
 static size_t append_ip(struct ov_ip *out, size_t n, size_t cap, const struct ov_ip *ip)
 {
@@ -335,7 +330,7 @@ static size_t collect(const struct ifaddrs *list, bool link_local, struct ov_ip 
     for (const struct ifaddrs *a = list; a; a = a->ifa_next) {
         struct ov_ip ip;
         if ((a->ifa_flags & USABLE) != USABLE || (a->ifa_flags & IFF_LOOPBACK) ||
-            !ip_from_sockaddr(a->ifa_addr, &ip) || is_link_local(&ip) != link_local ||
+            !ip_from_sockaddr(a->ifa_addr, &ip) || ov_ip_is_link_local(&ip) != link_local ||
             (skip && skip(arg, a->ifa_name)))
             continue;
         n = append_ip(out, n, cap, &ip);

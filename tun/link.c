@@ -120,11 +120,6 @@ static struct ov_prefix network_of(const struct ov_prefix *p)
     return n;
 }
 
-static bool is_link_local(const struct ov_ip *ip)
-{
-    return ip->family == 6 && ip->b[0] == 0xfe && (ip->b[1] & 0xc0) == 0x80;
-}
-
 /* A new libnl address; NULL without memory. */
 static struct nl_addr *nl_from_ip(const struct ov_ip *ip, unsigned bits)
 {
@@ -222,7 +217,7 @@ static bool collides(const struct ov_link *l, const struct host *h, const struct
     char text[OV_PREFIX_TEXT], name[IF_NAMESIZE];
     unsigned other;
 
-    if (is_link_local(&p->ip)) /* every interface has that */
+    if (ov_ip_is_link_local(&p->ip)) /* every interface has that */
         return false;
     other = connected_elsewhere(l, h, p);
     if (other == 0)

@@ -243,22 +243,13 @@ size_t ov_tap_flush(struct ov_tap *t)
 
 /* ---- what the host listens to ---- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 static bool parse_group(const char *hex, struct ov_mac *out)
 {
     struct ov_mac mac;
 
     for (size_t i = 0; i < 6; i++) {
-        int high = hex_digit(hex[2 * i]);
-        int low = high < 0 ? -1 : hex_digit(hex[2 * i + 1]);
+        int high = ov_hex_digit(hex[2 * i]);
+        int low = high < 0 ? -1 : ov_hex_digit(hex[2 * i + 1]);
         if (low < 0)
             return false;
         mac.b[i] = (uint8_t)(high << 4 | low);
