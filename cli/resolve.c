@@ -1,6 +1,7 @@
 #include "resolve.h"
 
-#include <netinet/in.h>
+#include "transport/sockaddr.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,36 +12,13 @@ struct ov_resolve {
     uint16_t port;
 };
 
-bool ov_endpoint_from_sockaddr(const struct sockaddr *sa, struct ov_endpoint *out)
-{
-    *out = (struct ov_endpoint){0};
-    if (sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof(in));
-        out->ip.family = 4;
-        memcpy(out->ip.b, &in.sin_addr, 4);
-        out->port = ntohs(in.sin_port);
-        return true;
-    }
-    if (sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, sa, sizeof(in6));
-        out->ip.family = 6;
-        memcpy(out->ip.b, &in6.sin6_addr, 16);
-        out->port = ntohs(in6.sin6_port);
-        out->scope = IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr) ? in6.sin6_scope_id : 0;
-        return true;
-    }
-    return false;
-}
-
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
 {
     struct ov_resolve *r = req->data;
     struct ov_endpoint eps[OV_RESOLVE_MAX];
     size_t n = 0;
     for (const struct addrinfo *a = res; a != NULL && n < OV_RESOLVE_MAX; a = a->ai_next) {
-        if (!ov_endpoint_from_sockaddr(a->ai_addr, &eps[n]))
+        if (!ov_sockaddr_to_endpoint(a->ai_addr, &eps[n]))
             continue;
         eps[n].port = r->port;
         n++;

@@ -20,8 +20,4 @@ OV_CHECK int ov_resolve_start(uv_loop_t *loop, const struct ov_host *host, ov_re
                               void *arg, struct ov_resolve **out);
 void ov_resolve_cancel(struct ov_resolve *r); /* NULL is fine; the call back will not come */
 
-/* The endpoint of a socket address; false for other families. */
-struct sockaddr;
-bool ov_endpoint_from_sockaddr(const struct sockaddr *sa, struct ov_endpoint *out);
-
 #endif

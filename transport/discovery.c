@@ -5,6 +5,7 @@
 #include "transport/discovery.h"
 
 #include "core/beacon.h"
+#include "transport/sockaddr.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -57,25 +58,18 @@ static uint8_t mask_bits(const uint8_t *mask, size_t len)
 /* An IPv4 address with its subnet, or a link-local IPv6 one. */
 static bool lan_address(const struct ifaddrs *a, struct ov_prefix *out)
 {
+    struct ov_endpoint at, mask;
     memset(out, 0, sizeof *out);
-    if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET && a->ifa_netmask) {
-        struct sockaddr_in in, mask;
-        memcpy(&in, a->ifa_addr, sizeof in);
-        memcpy(&mask, a->ifa_netmask, sizeof mask);
-        out->ip.family = 4;
-        memcpy(out->ip.b, &in.sin_addr, 4);
-        out->bits = mask_bits((const uint8_t *)&mask.sin_addr, 4);
-        return out->bits < 32;
-    }
-    if (a->ifa_addr && a->ifa_addr->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, a->ifa_addr, sizeof in6);
-        out->ip.family = 6;
-        out->bits = 64;
-        memcpy(out->ip.b, &in6.sin6_addr, 16);
-        return IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr);
-    }
-    return false;
+    if (!ov_sockaddr_to_endpoint(a->ifa_addr, &at))
+        return false;
+    out->ip = at.ip;
+    out->bits = 64;
+    if (at.ip.family == 6)
+        return ov_ip_is_link_local(&at.ip);
+    if (!ov_sockaddr_to_endpoint(a->ifa_netmask, &mask))
+        return false;
+    out->bits = mask_bits(mask.ip.b, 4);
+    return out->bits < 32;
 }
 
 static size_t list_lans(const struct ov_discovery *d, struct lan *out)
@@ -220,24 +214,12 @@ static unsigned came_by(struct msghdr *m)
     return 0;
 }
 
-static bool source_of(const struct sockaddr_storage *sa, unsigned ifindex, struct ov_endpoint *out)
+static bool source_of(const union ov_sockaddr *sa, unsigned ifindex, struct ov_endpoint *out)
 {
-    memset(out, 0, sizeof *out);
-    if (sa->ss_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof in);
-        out->ip.family = 4;
-        memcpy(out->ip.b, &in.sin_addr, 4);
-        out->port = ntohs(in.sin_port);
-        return true;
-    }
-    struct sockaddr_in6 in6;
-    memcpy(&in6, sa, sizeof in6);
-    out->ip.family = 6;
-    memcpy(out->ip.b, &in6.sin6_addr, 16);
-    out->port = ntohs(in6.sin6_port);
-    out->scope = ifindex;
-    return IN6_IS_ADDR_LINKLOCAL(&in6.sin6_addr);
+    if (!ov_sockaddr_to_endpoint(&sa->any, out))
+        return false;
+    out->scope = out->ip.family == 6 ? ifindex : 0;
+    return out->ip.family == 4 || ov_ip_is_link_local(&out->ip);
 }
 
 static bool on_link(const struct ov_discovery *d, unsigned ifindex, const struct ov_ip *ip)
@@ -257,7 +239,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (status < 0) /* libuv has stopped listening */
         (void)uv_poll_start(poll, UV_READABLE, on_readable);
     for (int i = 0; i < READS && !d->closing; i++) {
-        struct sockaddr_storage sa = {0};
+        union ov_sockaddr sa = {0};
         union control control;
         struct iovec iov = {buf, sizeof buf};
         struct msghdr m = {.msg_name = &sa,

@@ -1,5 +1,7 @@
 #include "transport/http.h"
 
+#include "transport/sockaddr.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,11 +241,10 @@ int ov_http_start(uv_loop_t *loop, const struct ov_endpoint *server, const char 
                   size_t len, ov_http_cb cb, void *arg, struct ov_http **out)
 {
     struct ov_http *h = calloc(1, sizeof *h + len);
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(server->port)};
+    union ov_sockaddr to = ov_sockaddr_of(&server->ip, server->port);
 
     if (!h)
         return OV_ENOMEM;
-    memcpy(&in.sin_addr, server->ip.b, 4);
     memcpy(h->request, request, len);
     h->request_len = len;
     h->cb = cb;
@@ -252,7 +253,7 @@ int ov_http_start(uv_loop_t *loop, const struct ov_endpoint *server, const char 
     (void)uv_timer_init(loop, &h->timer);
     h->tcp.data = h->timer.data = h->connect.data = h->write.data = h;
     h->open_handles = 2;
-    if (uv_tcp_connect(&h->connect, &h->tcp, (struct sockaddr *)&in, on_connected) != 0) {
+    if (uv_tcp_connect(&h->connect, &h->tcp, &to.any, on_connected) != 0) {
         close_all(h);
         return OV_EIO;
     }

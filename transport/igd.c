@@ -16,6 +16,7 @@
 
 #include "transport/http.h"
 #include "transport/soap.h"
+#include "transport/sockaddr.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -307,25 +308,17 @@ static void on_answer(void *arg, const struct ov_http_answer *a, const char *why
 
 /* ---- the search ---- */
 
-static struct sockaddr_in sockaddr_of(const struct ov_ip *ip, uint16_t port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-    memcpy(&in.sin_addr, ip->b, 4);
-    return in;
-}
-
 static const struct ov_ip GROUP = {4, {239, 255, 255, 250}};
 
 static void search_at(struct ov_igd *i, const struct ov_ip *to)
 {
     char text[OV_SSDP_SEARCH_MAX], ip[OV_IP_TEXT];
-    struct sockaddr_in in = sockaddr_of(to, i->ssdp_port);
+    union ov_sockaddr in = ov_sockaddr_of(to, i->ssdp_port);
 
     for (unsigned version = 1; version <= 2; version++) {
         size_t n = ov_ssdp_search_encode(ov_ip_format(to, ip), version, text);
         uv_buf_t buf = uv_buf_init(text, (unsigned)n);
-        (void)uv_udp_try_send(&i->search, &buf, 1, (struct sockaddr *)&in); /* lost ones: again */
+        (void)uv_udp_try_send(&i->search, &buf, 1, &in.any); /* lost ones: again */
     }
 }
 
@@ -366,13 +359,12 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static bool decode(struct ov_igd *i, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
                    unsigned flags, struct ov_ssdp *m, struct ov_ip *sender)
 {
-    struct sockaddr_in in;
+    struct ov_endpoint ep;
 
     if (i->closing || n <= 0 || !from || from->sa_family != AF_INET || (flags & UV_UDP_PARTIAL))
         return false;
-    memcpy(&in, from, sizeof in);
-    *sender = (struct ov_ip){.family = 4};
-    memcpy(sender->b, &in.sin_addr, 4);
+    (void)ov_sockaddr_to_endpoint(from, &ep);
+    *sender = ep.ip;
     if (!ov_ip_equal(sender, &i->gateway.ip) && !ov_prefix_contains(&i->gateway.local, sender))
         return false;
     if (ov_ssdp_decode(buf->base, (size_t)n, m) != OV_OK || m->kind == OV_SSDP_OTHER)
@@ -431,11 +423,11 @@ static void on_closed(uv_handle_t *handle)
  * whoever serves this port on this host keeps what is sent to the host. */
 static void listen_notifications(struct ov_igd *i)
 {
-    struct sockaddr_in in = sockaddr_of(&GROUP, i->ssdp_port);
+    union ov_sockaddr in = ov_sockaddr_of(&GROUP, i->ssdp_port);
     char local[OV_IP_TEXT];
 
     (void)ov_ip_format(&i->gateway.local.ip, local);
-    if (uv_udp_bind(&i->notify, (struct sockaddr *)&in, UV_UDP_REUSEADDR) == 0 &&
+    if (uv_udp_bind(&i->notify, &in.any, UV_UDP_REUSEADDR) == 0 &&
         uv_udp_set_membership(&i->notify, OV_SSDP_GROUP, local, UV_JOIN_GROUP) == 0)
         (void)uv_udp_recv_start(&i->notify, on_alloc, on_notify);
 }
@@ -444,7 +436,7 @@ int ov_igd_open(uv_loop_t *loop, const struct ov_gateway *gateway, uint16_t port
                 const struct ov_mapper_events *events, struct ov_igd **out)
 {
     struct ov_igd *i = calloc(1, sizeof *i);
-    struct sockaddr_in local = sockaddr_of(&gateway->local.ip, 0);
+    union ov_sockaddr local = ov_sockaddr_of(&gateway->local.ip, 0);
     char text[OV_IP_TEXT];
 
     if (!i)
@@ -459,7 +451,7 @@ int ov_igd_open(uv_loop_t *loop, const struct ov_gateway *gateway, uint16_t port
     (void)uv_timer_init(loop, &i->later);
     i->search.data = i->notify.data = i->searching.data = i->later.data = i;
     i->open_handles = 4;
-    if (uv_udp_bind(&i->search, (struct sockaddr *)&local, 0) != 0 ||
+    if (uv_udp_bind(&i->search, &local.any, 0) != 0 ||
         uv_udp_set_multicast_interface(&i->search, ov_ip_format(&gateway->local.ip, text)) != 0 ||
         uv_udp_set_multicast_ttl(&i->search, 2) != 0 ||
         uv_udp_recv_start(&i->search, on_alloc, on_search_answer) != 0) {

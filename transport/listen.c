@@ -1,6 +1,7 @@
 #include "listen.h"
 
 #include "core/ratelimit.h"
+#include "sockaddr.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -168,24 +169,14 @@ static void welcome(struct ov_listen *l, int fd, const struct ov_endpoint *from)
     l->v[l->n++] = (struct connection){.s = s, .from = source, .order = ++l->order};
 }
 
-static bool endpoint(const struct sockaddr_storage *ss, struct ov_endpoint *out)
+/* Not of IPv4 in IPv6's clothes: that has a socket of its own. */
+static bool endpoint(const union ov_sockaddr *sa, struct ov_endpoint *out)
 {
     static const uint8_t MAPPED[12] = {[10] = 0xff, [11] = 0xff};
-    memset(out, 0, sizeof *out);
-    if (ss->ss_family == AF_INET) {
-        const struct sockaddr_in *a = (const struct sockaddr_in *)ss;
-        out->ip.family = 4;
-        memcpy(out->ip.b, &a->sin_addr, 4);
-        out->port = ntohs(a->sin_port);
-        return true;
-    }
-    if (ss->ss_family != AF_INET6)
+    if (!ov_sockaddr_to_endpoint(&sa->any, out))
         return false;
-    const struct sockaddr_in6 *a = (const struct sockaddr_in6 *)ss;
-    out->ip.family = 6;
-    memcpy(out->ip.b, &a->sin6_addr, 16);
-    out->port = ntohs(a->sin6_port);
-    return memcmp(out->ip.b, MAPPED, sizeof MAPPED) != 0;
+    out->scope = 0; /* it is the engine's number of the stream */
+    return out->ip.family == 4 || memcmp(out->ip.b, MAPPED, sizeof MAPPED) != 0;
 }
 
 static void on_incoming(uv_poll_t *p, int status, int events)
@@ -193,10 +184,10 @@ static void on_incoming(uv_poll_t *p, int status, int events)
     struct port *port = p->data;
     (void)events;
     for (int i = 0; status == 0 && i < ACCEPTS; i++) {
-        struct sockaddr_storage ss = {0};
+        union ov_sockaddr sa = {0};
         struct ov_endpoint from;
-        socklen_t len = sizeof ss;
-        int fd = accept4(port->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        socklen_t len = sizeof sa;
+        int fd = accept4(port->fd, &sa.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
             for (size_t k = 0; k < port->l->nports; k++)
                 uv_poll_stop(&port->l->ports[k].poll);
@@ -207,7 +198,7 @@ static void on_incoming(uv_poll_t *p, int status, int events)
             return;
         if (fd < 0)
             continue; /* that one is gone already */
-        if (endpoint(&ss, &from))
+        if (endpoint(&sa, &from))
             welcome(port->l, fd, &from);
         else
             close(fd);
@@ -218,27 +209,16 @@ static void on_incoming(uv_poll_t *p, int status, int events)
 
 static int bind_to(const struct ov_endpoint *at, int *out)
 {
-    struct sockaddr_storage ss = {0};
-    struct sockaddr_in *a4 = (struct sockaddr_in *)&ss;
-    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)&ss;
-    socklen_t len = at->ip.family == 4 ? sizeof *a4 : sizeof *a6;
+    union ov_sockaddr sa;
+    socklen_t len = ov_sockaddr_from_endpoint(at, &sa);
     int one = 1;
-    if (at->ip.family == 4) {
-        a4->sin_family = AF_INET;
-        a4->sin_port = htons(at->port);
-        memcpy(&a4->sin_addr, at->ip.b, 4);
-    } else {
-        a6->sin6_family = AF_INET6;
-        a6->sin6_port = htons(at->port);
-        memcpy(&a6->sin6_addr, at->ip.b, 16);
-    }
-    int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (ss.ss_family == AF_INET6)
+    if (sa.any.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&ss, len) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, &sa.any, len) != 0 || listen(fd, BACKLOG) != 0) {
         int e = errno;
         close(fd);
         return e;

@@ -12,6 +12,7 @@
 #include "transport/pxp.h"
 
 #include "transport/pmp.h"
+#include "transport/sockaddr.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -269,12 +270,11 @@ static void on_announced(uv_udp_t *socket, ssize_t n, const uv_buf_t *buf,
     struct ov_pxp *x = socket->data;
     struct ov_pmp_answer pmp;
     struct ov_pcp_answer pcp;
-    struct sockaddr_in in;
+    struct ov_endpoint ep;
 
     if (x->closing || n <= 0 || !from || from->sa_family != AF_INET || (flags & UV_UDP_PARTIAL))
         return;
-    memcpy(&in, from, sizeof in);
-    if (memcmp(&in.sin_addr, x->gateway.ip.b, 4) != 0)
+    if (!ov_sockaddr_to_endpoint(from, &ep) || !ov_ip_equal(&ep.ip, &x->gateway.ip))
         return;
     if (ov_pmp_decode((const uint8_t *)buf->base, (size_t)n, &pmp) == OV_OK &&
         pmp.result == OV_PMP_OK && pmp.op == OV_PMP_ADDRESS) {
@@ -306,23 +306,15 @@ static void on_timer_closed(uv_handle_t *handle)
         free(q->x);
 }
 
-static struct sockaddr_in sockaddr_of(const struct ov_ip *ip, uint16_t port)
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-    memcpy(&in.sin_addr, ip->b, 4);
-    return in;
-}
-
 /* Best effort: without it a restart is noticed at the next renewal. */
 static void listen_announcements(struct ov_pxp *x)
 {
     static const struct ov_ip ALL_HOSTS = {4, {224, 0, 0, 1}};
-    struct sockaddr_in in = sockaddr_of(&ALL_HOSTS, ANNOUNCE_PORT);
+    union ov_sockaddr in = ov_sockaddr_of(&ALL_HOSTS, ANNOUNCE_PORT);
     char local[OV_IP_TEXT];
 
     x->listens =
-        uv_udp_bind(&x->announced, (struct sockaddr *)&in, UV_UDP_REUSEADDR) == 0 &&
+        uv_udp_bind(&x->announced, &in.any, UV_UDP_REUSEADDR) == 0 &&
         uv_udp_set_membership(&x->announced, "224.0.0.1", ov_ip_format(&x->gateway.local.ip, local),
                               UV_JOIN_GROUP) == 0 &&
         uv_udp_recv_start(&x->announced, on_alloc, on_announced) == 0;
@@ -333,8 +325,8 @@ int ov_pxp_open(uv_loop_t *loop, const struct ov_gateway *gateway,
                 const struct ov_mapper_events *events, struct ov_pxp **out)
 {
     struct ov_pxp *x = calloc(1, sizeof *x);
-    struct sockaddr_in local = sockaddr_of(&gateway->local.ip, 0),
-                       remote = sockaddr_of(&gateway->ip, port ? port : OV_PMP_PORT);
+    union ov_sockaddr local = ov_sockaddr_of(&gateway->local.ip, 0),
+                      remote = ov_sockaddr_of(&gateway->ip, port ? port : OV_PMP_PORT);
 
     if (!x)
         return OV_ENOMEM;
@@ -352,8 +344,8 @@ int ov_pxp_open(uv_loop_t *loop, const struct ov_gateway *gateway,
         q->timer.data = q;
     }
     x->open_handles = 2 + NPROTOCOLS;
-    if (uv_udp_bind(&x->socket, (struct sockaddr *)&local, 0) != 0 ||
-        uv_udp_connect(&x->socket, (struct sockaddr *)&remote) != 0 ||
+    if (uv_udp_bind(&x->socket, &local.any, 0) != 0 ||
+        uv_udp_connect(&x->socket, &remote.any) != 0 ||
         uv_udp_recv_start(&x->socket, on_alloc, on_datagram) != 0) {
         ov_pxp_close(x);
         return OV_EIO;

@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include "sockaddr.h"
 #include "waiting.h"
 
 #include <errno.h>
@@ -456,29 +457,10 @@ int ov_stream_adopt(uv_loop_t *loop, int fd, const struct ov_endpoint *from,
     return OV_OK;
 }
 
-static socklen_t address(const struct ov_endpoint *ep, struct sockaddr_storage *ss)
-{
-    memset(ss, 0, sizeof *ss);
-    if (ep->ip.family == 4) {
-        struct sockaddr_in *a = (struct sockaddr_in *)ss;
-        a->sin_family = AF_INET;
-        a->sin_port = htons(ep->port);
-        memcpy(&a->sin_addr, ep->ip.b, 4);
-        return sizeof *a;
-    }
-    struct sockaddr_in6 *a = (struct sockaddr_in6 *)ss;
-    a->sin6_family = AF_INET6;
-    a->sin6_port = htons(ep->port);
-    a->sin6_scope_id = ep->scope;
-    memcpy(&a->sin6_addr, ep->ip.b, 16);
-    return sizeof *a;
-}
-
 static bool bind_from(int fd, const struct ov_ip *from)
 {
-    struct sockaddr_storage ss;
-    struct ov_endpoint ep = {.ip = *from};
-    return from->family == 0 || bind(fd, (struct sockaddr *)&ss, address(&ep, &ss)) == 0;
+    union ov_sockaddr sa = ov_sockaddr_of(from, 0);
+    return from->family == 0 || bind(fd, &sa.any, sizeof sa) == 0;
 }
 
 /* What has to be ready before the connection stands. */
@@ -503,12 +485,12 @@ int ov_stream_dial(uv_loop_t *loop, const struct ov_stream_target *t, struct ov_
                    const struct ov_stream_events *ev, void *arg, struct ov_stream **out,
                    char why[OV_STREAM_WHY])
 {
-    struct sockaddr_storage ss;
+    union ov_sockaddr sa;
     struct ov_stream *s;
-    socklen_t len = address(&t->to, &ss);
-    int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len = ov_sockaddr_from_endpoint(&t->to, &sa);
+    int fd = socket(sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || !bind_from(fd, &t->from) ||
-        (connect(fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)) {
+        (connect(fd, &sa.any, len) != 0 && errno != EINPROGRESS)) {
         snprintf(why, OV_STREAM_WHY, "%s", strerror(errno));
         if (fd >= 0)
             close(fd);
@@ -575,19 +557,12 @@ const struct ov_endpoint *ov_stream_remote(const struct ov_stream *s)
 
 bool ov_stream_local(const struct ov_stream *s, struct ov_ip *out)
 {
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof ss;
-    memset(out, 0, sizeof *out);
-    if (getsockname(s->fd, (struct sockaddr *)&ss, &len) != 0)
-        return false;
-    if (ss.ss_family == AF_INET) {
-        out->family = 4;
-        memcpy(out->b, &((struct sockaddr_in *)&ss)->sin_addr, 4);
-    } else {
-        out->family = 6;
-        memcpy(out->b, &((struct sockaddr_in6 *)&ss)->sin6_addr, 16);
-    }
-    return true;
+    union ov_sockaddr sa;
+    struct ov_endpoint ep = {0};
+    socklen_t len = sizeof sa;
+    bool known = getsockname(s->fd, &sa.any, &len) == 0 && ov_sockaddr_to_endpoint(&sa.any, &ep);
+    *out = ep.ip;
+    return known;
 }
 
 const struct ov_identity *ov_stream_identity(const struct ov_stream *s)

@@ -15,6 +15,8 @@
  * to leave from there. A pin that the kernel refuses, since the address went away, is taken off. */
 #include "transport/udp.h"
 
+#include "transport/sockaddr.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -37,12 +39,6 @@
 #define SOCKET_BUFFER (4 << 20)
 #define GSO_PAUSE     1024 /* trains that go without UDP_SEGMENT after a device could not do it */
 
-union sockaddr_any {
-    struct sockaddr any;
-    struct sockaddr_in in4;
-    struct sockaddr_in6 in6;
-};
-
 #define PIN_CONTROL CMSG_SPACE(sizeof(struct in6_pktinfo)) /* the larger of both families */
 #define RX_CONTROL  (CMSG_SPACE(sizeof(int)) + PIN_CONTROL)
 #define TX_CONTROL  (PIN_CONTROL + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t)))
@@ -50,7 +46,7 @@ union sockaddr_any {
 struct rx {
     struct mmsghdr msgs[SLOTS];
     struct iovec iov[SLOTS];
-    union sockaddr_any from[SLOTS];
+    union ov_sockaddr from[SLOTS];
     union {
         struct cmsghdr align;
         uint8_t bytes[RX_CONTROL];
@@ -62,7 +58,7 @@ struct rx {
 struct tx {
     struct mmsghdr msgs[MESSAGES];
     struct iovec iov[MESSAGES];
-    union sockaddr_any to[MESSAGES];
+    union ov_sockaddr to[MESSAGES];
     union {
         struct cmsghdr align;
         uint8_t bytes[TX_CONTROL];
@@ -96,40 +92,6 @@ struct area {
     struct tx tx;
     uint8_t slots[SLOTS][SLOT_BYTES];
 };
-
-/* ---- endpoints ---- */
-
-static socklen_t sockaddr_from_endpoint(const struct ov_endpoint *e, union sockaddr_any *out)
-{
-    memset(out, 0, sizeof *out);
-    if (e->ip.family == 4) {
-        out->in4.sin_family = AF_INET;
-        out->in4.sin_port = htons(e->port);
-        memcpy(&out->in4.sin_addr, e->ip.b, 4);
-        return sizeof out->in4;
-    }
-    out->in6.sin6_family = AF_INET6;
-    out->in6.sin6_port = htons(e->port);
-    out->in6.sin6_scope_id = e->scope;
-    memcpy(&out->in6.sin6_addr, e->ip.b, 16);
-    return sizeof out->in6;
-}
-
-static void endpoint_from_sockaddr(const union sockaddr_any *sa, struct ov_endpoint *out)
-{
-    memset(out, 0, sizeof *out);
-    if (sa->any.sa_family == AF_INET) {
-        out->ip.family = 4;
-        memcpy(out->ip.b, &sa->in4.sin_addr, 4);
-        out->port = ntohs(sa->in4.sin_port);
-        return;
-    }
-    out->ip.family = 6;
-    memcpy(out->ip.b, &sa->in6.sin6_addr, 16);
-    out->port = ntohs(sa->in6.sin6_port);
-    if (IN6_IS_ADDR_LINKLOCAL(&sa->in6.sin6_addr))
-        out->scope = sa->in6.sin6_scope_id;
-}
 
 /* ---- in ---- */
 
@@ -186,7 +148,7 @@ static void take_message(struct ov_udp *u, unsigned i)
         u->stats.recv_truncated++;
         return;
     }
-    endpoint_from_sockaddr(&r->from[i], &from);
+    (void)ov_sockaddr_to_endpoint(&r->from[i].any, &from);
     for (size_t at = 0; at < len; at += segment) {
         if (r->npackets == OV_UDP_BATCH_MAX)
             deliver(u);
@@ -314,7 +276,7 @@ static void gather(struct ov_udp *u, const struct ov_ip *from, const struct ov_e
     t->iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
     memset(&t->control[i], 0, sizeof t->control[i]);
     *m = (struct msghdr){.msg_name = &t->to[i],
-                         .msg_namelen = sockaddr_from_endpoint(to, &t->to[i]),
+                         .msg_namelen = ov_sockaddr_from_endpoint(to, &t->to[i]),
                          .msg_iov = &t->iov[i],
                          .msg_iovlen = 1,
                          .msg_control = &t->control[i]};
@@ -527,8 +489,8 @@ static bool is_any(const struct ov_ip *ip)
 /* Make and bind the socket; 0 or an errno. */
 static int open_socket(struct ov_udp *u, const struct ov_endpoint *bind_to)
 {
-    union sockaddr_any sa;
-    socklen_t len = sockaddr_from_endpoint(bind_to, &sa);
+    union ov_sockaddr sa;
+    socklen_t len = ov_sockaddr_from_endpoint(bind_to, &sa);
 
     u->family = sa.any.sa_family;
     u->fd = socket(u->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

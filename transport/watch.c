@@ -11,6 +11,7 @@
 #include "transport/watch.h"
 
 #include "transport/gateway.h"
+#include "transport/sockaddr.h"
 
 #include <errno.h>
 #include <ifaddrs.h>
@@ -69,24 +70,10 @@ static uint64_t mix(uint64_t h, const void *data, size_t len)
 
 static bool ip_from_sockaddr(const struct sockaddr *sa, struct ov_ip *out)
 {
-    if (!sa)
-        return false;
-    memset(out, 0, sizeof *out);
-    if (sa->sa_family == AF_INET) {
-        struct sockaddr_in in;
-        memcpy(&in, sa, sizeof in);
-        out->family = 4;
-        memcpy(out->b, &in.sin_addr, 4);
-        return true;
-    }
-    if (sa->sa_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, sa, sizeof in6);
-        out->family = 6;
-        memcpy(out->b, &in6.sin6_addr, 16);
-        return true;
-    }
-    return false;
+    struct ov_endpoint ep;
+    bool known = ov_sockaddr_to_endpoint(sa, &ep);
+    *out = ep.ip;
+    return known;
 }
 
 /* A sum over the addresses of interfaces that are up, so that their order does not matter. */
