@@ -27,7 +27,8 @@ struct backup {
     uint8_t salt[SALT_LEN], nonce[NONCE_LEN], seal[SEAL_LEN];
 };
 
-static void strip(const char *text, char out[OV_BACKUP_MAX])
+/* Without blanks and comments, in lower case; `out` again. */
+static const char *strip(const char *text, char out[OV_BACKUP_MAX])
 {
     size_t n = 0;
     bool fresh = true, aside = false; /* nothing of this line yet; it is for people */
@@ -43,6 +44,7 @@ static void strip(const char *text, char out[OV_BACKUP_MAX])
         }
     }
     out[n] = '\0';
+    return out;
 }
 
 static uint64_t check_of(const char *bare, size_t len)
@@ -102,8 +104,7 @@ static int damaged(char why[OV_WHY_MAX])
 static int parse(const char *text, struct backup *b, char why[OV_WHY_MAX])
 {
     uint8_t check[8], addr[5];
-    const char *p = b->bare;
-    strip(text, b->bare);
+    const char *p = strip(text, b->bare);
     if (!take_word(&p, TITLE)) {
         snprintf(why, OV_WHY_MAX, "this is no backup of an identity: ovpn id export makes one");
         return OV_EINVAL;

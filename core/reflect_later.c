@@ -15,15 +15,11 @@ struct later {
     uint64_t txid;
 };
 
-static void release(struct later *l)
+/* What `*at` points at leaves the list and ends. */
+static void release(struct ov_reflect *r, struct later **at)
 {
-    struct ov_reflect *r = l->r;
-    for (struct later **at = &r->later; *at; at = &(*at)->next) {
-        if (*at != l)
-            continue;
-        *at = l->next;
-        break;
-    }
+    struct later *l = *at;
+    *at = l->next;
     r->nlater--;
     ov_timer_stop(&r->e->timers, &l->timer);
     free(l);
@@ -31,7 +27,7 @@ static void release(struct later *l)
 
 static void answer(void *arg, ov_time now)
 {
-    struct later *l = arg;
+    struct later *l = arg, **at = &l->r->later;
     struct ov_peer *p = ov_peer_find(l->r->e, l->addr);
     (void)now;
     if (p) {
@@ -39,7 +35,9 @@ static void answer(void *arg, ov_time now)
             p->late--;
         ov_reflect_answer(p, &l->via, l->txid, OV_REFLECT_LATE);
     }
-    release(l);
+    while (*at != l)
+        at = &(*at)->next;
+    release(l->r, at);
 }
 
 bool ov_reflect_promise(struct ov_peer *p, const struct ov_via *via,
@@ -63,5 +61,5 @@ bool ov_reflect_promise(struct ov_peer *p, const struct ov_via *via,
 void ov_reflect_later_free(struct ov_reflect *r)
 {
     while (r->later)
-        release(r->later);
+        release(r, &r->later);
 }

@@ -90,7 +90,7 @@
 
 struct ov_tls_library {
     void *library;
-#define X(f) __typeof__(f) *f;
+#define X(f) __typeof__(f) *(f);
     OV_TLS_FUNCTIONS(X)
 #undef X
 };
