@@ -163,14 +163,14 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     for (size_t i = 0; i < d->nsockets; i++)
         json_array_append_new(
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
+    ov_time uptime_ms = (ov_daemon_now(d) - d->started) / OV_MS;
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
         "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
         "s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
-        ov_identity_format(id, identity), "uptime_s",
-        (double)((ov_daemon_now(d) - d->started) / OV_MS) / 1000, "state_dir",
+        ov_identity_format(id, identity), "uptime_s", (double)uptime_ms / 1000, "state_dir",
         ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
         ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "nat", status_nat(d),
         "traffic", status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",

@@ -217,6 +217,13 @@ static int open_device(struct net *net, const struct ov_network_info *info, char
     return OV_OK;
 }
 
+static bool same_state(const struct ov_link_state *a, const struct ov_link_state *b)
+{
+    return a->up == b->up && a->mtu == b->mtu && a->naddrs == b->naddrs &&
+           a->nroutes == b->nroutes && memcmp(a->addrs, b->addrs, sizeof(a->addrs)) == 0 &&
+           memcmp(a->routes, b->routes, sizeof(a->routes)) == 0;
+}
+
 static void bring_up(struct net *net, const struct ov_network_info *info)
 {
     char why[OV_WHY_MAX] = "";
@@ -228,7 +235,7 @@ static void bring_up(struct net *net, const struct ov_network_info *info)
     ov_consent_filter(net->table->d->settings->routes, &want, why);
     set_refused(net, why);
     why[0] = '\0';
-    if (memcmp(&want, &net->applied, sizeof(want)) == 0 && net->problem[0] == '\0')
+    if (same_state(&want, &net->applied) && net->problem[0] == '\0')
         return;
     int err = ov_link_apply(net->link, &want, why);
     if (err == OV_OK)

@@ -26,7 +26,7 @@ static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg
                                      const struct ov_fragment_seal *seal, ov_time now, int slots,
                                      uint64_t *lost)
 {
-    struct ov_fragment_slot *pick = NULL;
+    struct ov_fragment_slot *pick = &f->slot[0];
     for (int i = 0; i < OV_FRAGMENT_SLOTS; i++) {
         struct ov_fragment_slot *s = &f->slot[i];
         if (s->buf && now - s->born >= OV_FRAGMENT_LIFE) {
@@ -35,7 +35,7 @@ static struct ov_fragment_slot *find(struct ov_fragments *f, const struct ov_msg
         }
         if (s->buf && belongs(s, m, seal))
             return s;
-        if (i < slots && (!pick || (pick->buf && (!s->buf || s->born < pick->born))))
+        if (i < slots && pick->buf && (!s->buf || s->born < pick->born))
             pick = s;
     }
     if (pick->buf) {

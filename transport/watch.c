@@ -196,7 +196,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (status < 0) /* the kernel lost messages (see below), which libuv takes for an error */
         (void)uv_poll_start(poll, UV_READABLE, on_poll);
     for (unsigned i = 0; i < READS; i++) {
-        struct sockaddr_nl from;
+        struct sockaddr_nl from = {0};
         socklen_t fromlen = sizeof from;
         ssize_t r = recvfrom(w->fd, w->buf.bytes, sizeof w->buf.bytes, MSG_DONTWAIT,
                              (struct sockaddr *)&from, &fromlen);
