@@ -84,13 +84,12 @@ static struct ov_served *served(const struct ov_engine *e, const struct ov_endpo
     return s && ov_endpoint_equal(&s->ep, ep) ? s : NULL;
 }
 
-static void remove_served(struct ov_served *s)
+/* What `*at` points at, in the list of its peer, is there no more. */
+static void remove_served(struct ov_served **at)
 {
+    struct ov_served *s = *at;
     struct ov_peer *p = s->peer;
-    struct ov_served **q = &p->served;
-    while (*q != s)
-        q = &(*q)->older;
-    *q = s->older;
+    *at = s->older;
     p->nserved--;
     ov_map_del(&p->e->served, ov_key_u64(s->ep.scope));
     free(s);
@@ -109,7 +108,10 @@ void ov_peer_served_down(struct ov_engine *e, const struct ov_endpoint *ep)
     if (!s)
         return;
     struct ov_peer *p = s->peer;
-    remove_served(s);
+    struct ov_served **at = &p->served;
+    while (*at != s)
+        at = &(*at)->older;
+    remove_served(at);
     ov_peer_link_down(p, &gone);
 }
 
@@ -150,6 +152,6 @@ void ov_peer_serve_no_more(struct ov_peer *p)
 {
     while (p->served) {
         tell(p->served, OV_EVENT_LINK_CLOSE);
-        remove_served(p->served);
+        remove_served(&p->served);
     }
 }
