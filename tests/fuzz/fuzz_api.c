@@ -14,6 +14,7 @@
 #include "cli/uplink.h"
 
 #include "tests/unit/edge.h"
+#include "tests/unit/tempdir.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -54,17 +55,13 @@ static const char *const REQUESTS[] = {
 
 static struct ov_settings settings;
 static struct ov_daemon *d;
-static char dir[] = "/tmp/ovpn-fuzz-XXXXXX";
+static char dir[TEMPDIR_MAX];
 
 /* ---- the daemon ---- */
 
 static void clean_up(void)
 {
-    char command[64];
-
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    if (system(command) != 0)
-        perror(dir);
+    tempdir_remove(dir);
 }
 
 static void fill(void *arg, void *buf, size_t len)
@@ -112,7 +109,8 @@ static void start(void)
 
     d = calloc(1, sizeof *d);
     must(d != NULL && edge_netns(), "no network namespace: run it as root");
-    must(mkdtemp(dir) != NULL && atexit(clean_up) == 0 && ov_crypto_init() == OV_OK, dir);
+    tempdir_make(dir);
+    must(atexit(clean_up) == 0 && ov_crypto_init() == OV_OK, dir);
     ov_config_defaults(&settings);
     snprintf(settings.state_dir, sizeof settings.state_dir, "%s", dir);
     settings.controller = true;

@@ -8,6 +8,7 @@
 #include "reader.h"
 #include "tests/sim/enemy.h"
 #include "tests/sim/fault.h"
+#include "tests/sim/traffic.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define STEPS_MAX 96
 #define ROOT_PORT 4793
 #define PEERS_MAX 64
-#define ETHERTYPE 0x88b5 /* for experiments */
 #define SETTLE    (240 * OV_SEC)
 #define LONG_MAX  4 /* long waits in one schedule */
 
@@ -108,24 +108,6 @@ static struct sim_node *member(const struct schedule *k, unsigned i)
     return n->engine != NULL && n->ready ? n : NULL;
 }
 
-static void frame(struct schedule *k, struct sim_node *from, const struct sim_node *to, size_t len)
-{
-    uint8_t f[1400] = {0};
-
-    len = OV_ETH_LEN + WIREWATCH_MARK + 4 + len % 1300;
-    memset(f, 0xff, 6);
-    if (to != NULL)
-        memcpy(f, to->mac.b, 6);
-    memcpy(f + 6, from->mac.b, 6);
-    f[12] = ETHERTYPE >> 8;
-    f[13] = ETHERTYPE & 0xff;
-    memcpy(f + OV_ETH_LEN, k->safety.wire.mark, WIREWATCH_MARK);
-    ov_store32(f + OV_ETH_LEN + WIREWATCH_MARK, ++k->frames);
-    struct sim_event *e = sim_post(k->s, SIM_FRAME, k->s->now, OV_FRAME_HEADROOM, f, len);
-    e->node = from;
-    e->life = from->life;
-}
-
 static void traffic(struct schedule *k, enum step what, uint8_t a, uint8_t b)
 {
     struct sim_node *from = member(k, a), *to = member(k, a / 3u);
@@ -133,7 +115,7 @@ static void traffic(struct schedule *k, enum step what, uint8_t a, uint8_t b)
     if (from == NULL || from == to)
         return;
     if (what == FRAME)
-        frame(k, from, to, b * 6u);
+        traffic_send(from, to, k->safety.wire.mark, ++k->frames, TRAFFIC_LEAST + b * 6u % 1300);
     else if (to != NULL)
         sim_ping(from, &to->ip);
 }

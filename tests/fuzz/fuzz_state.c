@@ -2,6 +2,7 @@
  * network, peer) and as the files of the state directory. What is refused makes it no member and
  * pins nobody; with what is taken the node runs on.
  * For networks, the signatures that the input can not have are put where they belong. */
+#include "tests/unit/tempdir.h"
 #include "tests/unit/wire_up.h"
 
 #include "cli/state.h"
@@ -85,26 +86,11 @@ static void network(const uint8_t *data, size_t len)
 
 /* ---- files ---- */
 
-static char dir[] = "/tmp/ovpn-fuzz-XXXXXX";
+static char dir[TEMPDIR_MAX];
 
 static void remove_dir(void)
 {
-    char command[64];
-
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    if (system(command) != 0)
-        perror(dir);
-}
-
-static void put(const char *name, const uint8_t *data, size_t len)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    f = fopen(path, "wb");
-    if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
-        abort();
+    tempdir_remove(dir);
 }
 
 static void each(void *arg, enum ov_persist_kind kind, uint64_t id, const void *data, size_t len)
@@ -127,14 +113,17 @@ static void files(const uint8_t *data, size_t len)
     struct ov_state *s;
     unsigned items = 0;
 
-    if (!made && (!mkdtemp(dir) || atexit(remove_dir) != 0))
-        abort();
+    if (!made) {
+        tempdir_make(dir);
+        if (atexit(remove_dir) != 0)
+            abort();
+    }
     made = true;
     if (ov_state_open(dir, &quiet, &s, why) != OV_OK)
         abort();
-    put("port", data, len);
-    put("hosts/8056c2e21c000001", data, len);
-    put("networks/8056c2e21c000001", data, len);
+    tempdir_write(dir, "port", data, len);
+    tempdir_write(dir, "hosts/8056c2e21c000001", data, len);
+    tempdir_write(dir, "networks/8056c2e21c000001", data, len);
     size_t n = ov_state_get_hosts(s, net, hosts);
     if (n > OV_STATE_HOSTS_MAX)
         abort();

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TEMPDIR_MAX 128
+#define TEMPDIR_MAX 64
 
 static inline void tempdir_make(char out[TEMPDIR_MAX])
 {

@@ -1,6 +1,7 @@
 /* The binary as people call it, where no daemon is: usage, exit codes, and what it says. */
 #include "cli/command.h"
 #include "cli/version.h"
+#include "tempdir.h"
 
 #include <fcntl.h>
 #include <jansson.h>
@@ -20,7 +21,7 @@
 
 struct world {
     char binary[1024];
-    char dir[64]; /* an empty state directory */
+    char dir[TEMPDIR_MAX]; /* an empty state directory */
 };
 
 struct result {
@@ -386,10 +387,9 @@ static void full_disk(void **state)
 
 int main(int argc, char **argv)
 {
-    struct world w = {.dir = "/tmp/ovpn-commands-XXXXXX"};
+    struct world w = {0};
     void *state = &w;
     const char *slash = strrchr(argv[0], '/');
-    char remove[128];
     int failed;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(help_of_everything, state),
@@ -409,9 +409,8 @@ int main(int argc, char **argv)
     /* BUILD/tests/unit/test_commands -> BUILD/ovpn */
     snprintf(w.binary, sizeof w.binary, "%.*s/../../ovpn", slash ? (int)(slash - argv[0]) : 1,
              slash ? argv[0] : ".");
-    if (!mkdtemp(w.dir))
-        return 1;
+    tempdir_make(w.dir);
     failed = cmocka_run_group_tests_name("commands", tests, NULL, NULL);
-    snprintf(remove, sizeof remove, "rm -rf '%s'", w.dir);
-    return system(remove) == 0 ? failed : 1;
+    tempdir_remove(w.dir);
+    return failed;
 }

@@ -1,5 +1,6 @@
 #include "controller/controller.h"
 #include "controller/engine.h"
+#include "tempdir.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -28,7 +29,7 @@ struct sent {
 };
 
 struct world {
-    char dir[64], path[96];
+    char dir[TEMPDIR_MAX], path[TEMPDIR_MAX + 32];
     struct ov_identity_secret id;
     struct ov_store *store;
     struct ov_controller *c;
@@ -112,8 +113,7 @@ static int set_up(void **state)
     w->seed = 1;
     w->now = T0;
     w->ack = -1;
-    strcpy(w->dir, "/tmp/ovpn-ctl-XXXXXX");
-    assert_non_null(mkdtemp(w->dir));
+    tempdir_make(w->dir);
     snprintf(w->path, sizeof w->path, "%s/c.db", w->dir);
     assert_int_equal(ov_identity_make(seed, &easy, NULL, NULL, &w->id), OV_OK);
     start(w);
@@ -125,15 +125,10 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    static const char *const names[] = {"c.db", "c.db-wal", "c.db-shm"};
     if (w->c != NULL)
         stop(w);
-    for (size_t i = 0; i < 3; i++) {
-        char p[128];
-        snprintf(p, sizeof p, "%s/%s", w->dir, names[i]);
-        unlink(p);
-    }
-    assert_int_equal(rmdir(w->dir), 0);
+    assert_true(tempdir_count(w->dir, ".") <= 3); /* the database, and nothing left over */
+    tempdir_remove(w->dir);
     free(w->sent);
     free(w);
     return 0;

@@ -1,5 +1,7 @@
 #include "controller/store_sqlite.h"
 
+#include "tempdir.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,7 +20,7 @@
 #define NET 0x8056c2e21c000001ull
 
 struct fixture {
-    char dir[64], path[96];
+    char dir[TEMPDIR_MAX], path[TEMPDIR_MAX + 32];
     struct ov_store *s;
 };
 
@@ -48,8 +50,7 @@ static void reopen(struct fixture *f)
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    strcpy(f->dir, "/tmp/ovpn-store-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    tempdir_make(f->dir);
     snprintf(f->path, sizeof f->path, "%s/c.db", f->dir);
     *state = f;
     return 0;
@@ -58,14 +59,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"c.db", "c.db-wal", "c.db-shm"};
     close_store(f);
-    for (size_t i = 0; i < 3; i++) {
-        char p[128];
-        snprintf(p, sizeof p, "%s/%s", f->dir, names[i]);
-        unlink(p);
-    }
-    assert_int_equal(rmdir(f->dir), 0);
+    assert_true(tempdir_count(f->dir, ".") <= 3); /* the database, and nothing left over */
+    tempdir_remove(f->dir);
     free(f);
     return 0;
 }
