@@ -62,82 +62,110 @@ static void add(struct wu_node *n, const struct wu_node *root)
     wu_drain(n);
 }
 
+/* A node and its root, with no UDP between them. */
+struct linked {
+    struct wu *w;
+    struct wu_node *root, *n;
+    struct wu_stream *s;
+};
+
+static struct linked apart(uint64_t seed)
+{
+    struct linked l = {.w = wu_new(seed)};
+
+    l.root = wu_node(l.w, OV_CAP_ROOT);
+    l.n = wu_node(l.w, 0);
+    l.w->hook = udp_blocked;
+    return l;
+}
+
+/* They know each other, and a stream is in use. */
+static struct linked link_up(uint64_t seed)
+{
+    struct linked l = apart(seed);
+
+    add(l.n, l.root);
+    wu_run(l.w, 2 * OV_SEC);
+    l.s = wu_stream(l.n, l.root);
+    up(l.n, "root", l.s);
+    wu_run(l.w, 2 * OV_SEC);
+    assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
+    return l;
+}
+
 /* First contact by a stream: wanted after 1.5 s of silence, the identity is learned through it. */
 static void test_first_contact(void **state)
 {
-    struct wu *w = wu_new(1);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = apart(1);
 
     (void)state;
-    w->hook = udp_blocked;
-    add(n, root);
-    wu_run(w, 1400 * OV_MS);
-    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_UNWANTED);
-    assert_int_equal(n->events[OV_EVENT_LINK], 0);
-    wu_run(w, 200 * OV_MS);
-    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
-    assert_int_equal(n->events[OV_EVENT_LINK], 1);
-    struct wu_stream *a = wu_stream(n, root), *b = wu_stream(n, root);
-    up(n, "root", a);
-    up(n, "root", b);
-    wu_run(w, OV_SEC);
-    assert_true(info(n, 0)->online && info(n, 0)->is_root);
-    assert_int_equal(info(n, 0)->addr, root->addr);
-    bool first = by_stream(n, root, &a->ep[0]);
+    add(l.n, l.root);
+    wu_run(l.w, 1400 * OV_MS);
+    assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_UNWANTED);
+    assert_int_equal(l.n->events[OV_EVENT_LINK], 0);
+    wu_run(l.w, 200 * OV_MS);
+    assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_WANTED);
+    assert_int_equal(l.n->events[OV_EVENT_LINK], 1);
+    struct wu_stream *a = wu_stream(l.n, l.root), *b = wu_stream(l.n, l.root);
+    up(l.n, "root", a);
+    up(l.n, "root", b);
+    wu_run(l.w, OV_SEC);
+    assert_true(info(l.n, 0)->online && info(l.n, 0)->is_root);
+    assert_int_equal(info(l.n, 0)->addr, l.root->addr);
+    bool first = by_stream(l.n, l.root, &a->ep[0]);
     struct wu_stream *used = first ? a : b, *other = first ? b : a;
-    assert_true(by_stream(n, root, &used->ep[0]));
-    assert_true(ov_endpoint_equal(&info(n, 0)->link, &used->ep[0]));
-    assert_true(by_stream(root, n, &used->ep[1]));
+    assert_true(by_stream(l.n, l.root, &used->ep[0]));
+    assert_true(ov_endpoint_equal(&info(l.n, 0)->link, &used->ep[0]));
+    assert_true(by_stream(l.root, l.n, &used->ep[1]));
     down(other); /* what the edge does */
-    wu_run(w, 60 * OV_SEC);
-    assert_true(info(n, 0)->online);
-    assert_true(by_stream(n, root, &used->ep[0]));
-    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+    wu_run(l.w, 60 * OV_SEC);
+    assert_true(info(l.n, 0)->online);
+    assert_true(by_stream(l.n, l.root, &used->ep[0]));
+    assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_WANTED);
     /* The TCP endpoint is nobody's candidate, and is not remembered as one. */
-    assert_int_equal(info(n, 0)->seen.ip.family, 0);
-    assert_int_equal(wu_peer(n, root)->nhints, 1);
-    assert_int_equal(wu_peer(root, n)->nhints, 0);
-    wu_free(w);
+    assert_int_equal(info(l.n, 0)->seen.ip.family, 0);
+    assert_int_equal(wu_peer(l.n, l.root)->nhints, 1);
+    assert_int_equal(wu_peer(l.root, l.n)->nhints, 0);
+    wu_free(l.w);
 }
 
 /* The server was known by two names, and one of them goes, with the stream that is in use: what the
  * server still sends by that one does not bring it back. */
 static void test_one_name_goes(void **state)
 {
-    struct wu *w = wu_new(9);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = apart(9);
 
     (void)state;
-    w->hook = udp_blocked;
-    add(n, root);
-    assert_int_equal(ov_node_add_root(n->n, "again", NULL, &root->ep, 1, n->w->now), OV_OK);
-    wu_run(w, 1600 * OV_MS);
-    struct wu_stream *a = wu_stream(n, root), *b = wu_stream(n, root);
-    up(n, "root", a);
-    up(n, "again", b);
-    wu_run(w, OV_SEC);
-    bool first = by_stream(n, root, &a->ep[0]);
+    add(l.n, l.root);
+    assert_int_equal(ov_node_add_root(l.n->n, "again", NULL, &l.root->ep, 1, l.n->w->now), OV_OK);
+    wu_run(l.w, 1600 * OV_MS);
+    struct wu_stream *a = wu_stream(l.n, l.root), *b = wu_stream(l.n, l.root);
+    up(l.n, "root", a);
+    up(l.n, "again", b);
+    wu_run(l.w, OV_SEC);
+    bool first = by_stream(l.n, l.root, &a->ep[0]);
     struct wu_stream *used = first ? a : b, *other = first ? b : a;
-    assert_true(by_stream(n, root, &used->ep[0]));
-    unsigned events = n->events[OV_EVENT_LINK];
-    ov_node_remove_root(n->n, first ? "root" : "again", w->now);
-    wu_drain(n);
-    assert_true(n->events[OV_EVENT_LINK] > events); /* the edge is told to look */
+    assert_true(by_stream(l.n, l.root, &used->ep[0]));
+    unsigned events = l.n->events[OV_EVENT_LINK];
+    ov_node_remove_root(l.n->n, first ? "root" : "again", l.w->now);
+    wu_drain(l.n);
+    assert_true(l.n->events[OV_EVENT_LINK] > events); /* the edge is told to look */
     for (int i = 0; i < 20; i++) {
-        struct ov_peer *p = wu_peer(root, n);
+        struct ov_peer *p = wu_peer(l.root, l.n);
         for (int k = 0; k < OV_PATHS_MAX; k++) /* the server asks by all that it has */
             if (p->paths->p[k].state != OV_PATH_FREE)
                 ov_peer_probe(p, k, 0, 0);
-        wu_drain(root);
-        wu_run(w, 100 * OV_MS);
-        assert_int_equal(ov_paths_find(wu_peer(n, root)->paths, OV_SOCKET_LINK, &used->ep[0]), -1);
+        wu_drain(l.root);
+        wu_run(l.w, 100 * OV_MS);
+        assert_int_equal(ov_paths_find(wu_peer(l.n, l.root)->paths, OV_SOCKET_LINK, &used->ep[0]),
+                         -1);
     }
-    assert_true(by_stream(n, root, &other->ep[0]));
+    assert_true(by_stream(l.n, l.root, &other->ep[0]));
     down(used);
-    wu_run(w, OV_SEC);
-    assert_true(by_stream(n, root, &other->ep[0]));
-    assert_true(by_stream(root, n, &other->ep[1]));
-    wu_free(w);
+    wu_run(l.w, OV_SEC);
+    assert_true(by_stream(l.n, l.root, &other->ep[0]));
+    assert_true(by_stream(l.root, l.n, &other->ep[1]));
+    wu_free(l.w);
 }
 
 static void test_unknown_host(void **state)
@@ -218,73 +246,59 @@ static void test_relay_and_back(void **state)
 /* UDP is back for a moment only: the stream, still there, goes on. */
 static void test_flapping(void **state)
 {
-    struct wu *w = wu_new(4);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = link_up(4);
 
     (void)state;
-    w->hook = udp_blocked;
-    add(n, root);
-    wu_run(w, 2 * OV_SEC);
-    struct wu_stream *s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, 2 * OV_SEC);
     for (int i = 0; i < 3; i++) {
-        w->hook = NULL;
-        wu_run(w, 14 * OV_SEC);
-        assert_true(by_udp(n, root));
-        w->hook = udp_blocked;
-        wu_run(w, 26 * OV_SEC);
-        assert_true(by_stream(n, root, &s->ep[0]));
-        assert_true(info(n, 0)->online);
-        assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
+        l.w->hook = NULL;
+        wu_run(l.w, 14 * OV_SEC);
+        assert_true(by_udp(l.n, l.root));
+        l.w->hook = udp_blocked;
+        wu_run(l.w, 26 * OV_SEC);
+        assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
+        assert_true(info(l.n, 0)->online);
+        assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_WANTED);
     }
     /* One direction of UDP is not enough. */
-    w->hook = from_node_0_only;
-    w->hook_arg = w;
-    wu_run(w, 60 * OV_SEC);
-    assert_true(by_stream(n, root, &s->ep[0]));
-    assert_true(by_stream(root, n, &s->ep[1]));
-    wu_free(w);
+    l.w->hook = from_node_0_only;
+    l.w->hook_arg = l.w;
+    wu_run(l.w, 60 * OV_SEC);
+    assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
+    assert_true(by_stream(l.root, l.n, &l.s->ep[1]));
+    wu_free(l.w);
 }
 
 /* The stream breaks: another is wanted, and everything goes on by it. */
 static void test_breaks(void **state)
 {
-    struct wu *w = wu_new(5);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = link_up(5);
 
     (void)state;
-    w->hook = udp_blocked;
-    add(n, root);
-    wu_run(w, 2 * OV_SEC);
-    struct wu_stream *s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, 2 * OV_SEC);
-    unsigned events = n->events[OV_EVENT_LINK];
-    down(s);
-    assert_true(n->events[OV_EVENT_LINK] > events);
-    assert_false(info(n, 0)->online);
-    assert_int_equal(info(n, 0)->link.ip.family, 0);
-    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
-    s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, OV_SEC);
-    assert_true(by_stream(n, root, &s->ep[0]));
-    assert_true(info(n, 0)->online);
+    unsigned events = l.n->events[OV_EVENT_LINK];
+    down(l.s);
+    assert_true(l.n->events[OV_EVENT_LINK] > events);
+    assert_false(info(l.n, 0)->online);
+    assert_int_equal(info(l.n, 0)->link.ip.family, 0);
+    assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_WANTED);
+    l.s = wu_stream(l.n, l.root);
+    up(l.n, "root", l.s);
+    wu_run(l.w, OV_SEC);
+    assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
+    assert_true(info(l.n, 0)->online);
     /* The root forgets all it knew. */
-    wu_crash(root);
-    wu_restart(root);
-    down(s);
-    s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, 2 * OV_SEC);
-    assert_true(info(n, 0)->online && by_stream(root, n, &s->ep[1]));
-    ov_node_remove_root(n->n, "root", w->now);
-    wu_drain(n);
-    assert_null(way(n, root));
+    wu_crash(l.root);
+    wu_restart(l.root);
+    down(l.s);
+    l.s = wu_stream(l.n, l.root);
+    up(l.n, "root", l.s);
+    wu_run(l.w, 2 * OV_SEC);
+    assert_true(info(l.n, 0)->online && by_stream(l.root, l.n, &l.s->ep[1]));
+    ov_node_remove_root(l.n->n, "root", l.w->now);
+    wu_drain(l.n);
+    assert_null(way(l.n, l.root));
     for (int i = 0; i < OV_LINKS_MAX; i++)
-        assert_int_equal(n->e->links[i].ep.ip.family, 0);
-    wu_free(w);
+        assert_int_equal(l.n->e->links[i].ep.ip.family, 0);
+    wu_free(l.w);
 }
 
 /* While one root is there by UDP, the silence of another is its own affair. */
@@ -314,45 +328,20 @@ static void test_one_root_is_enough(void **state)
 /* A root of which only the name is known, as behind a proxy. */
 static void test_no_address(void **state)
 {
-    struct wu *w = wu_new(7);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = apart(7);
 
     (void)state;
-    w->hook = udp_blocked;
-    assert_int_equal(ov_node_add_root(n->n, "root", NULL, NULL, 0, w->now), OV_OK);
-    wu_drain(n);
-    wu_run(w, 2 * OV_SEC);
-    assert_int_equal(info(n, 0)->link_state, OV_ROOTLINK_WANTED);
-    struct wu_stream *s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, OV_SEC);
-    assert_true(info(n, 0)->online);
-    wu_run(w, 100 * OV_SEC);
-    assert_true(by_stream(n, root, &s->ep[0]));
-    wu_free(w);
-}
-
-/* A node that reaches its root by a stream only. */
-struct linked {
-    struct wu *w;
-    struct wu_node *root, *n;
-    struct wu_stream *s;
-};
-
-static struct linked link_up(uint64_t seed)
-{
-    struct linked l = {.w = wu_new(seed)};
-
-    l.root = wu_node(l.w, OV_CAP_ROOT);
-    l.n = wu_node(l.w, 0);
-    l.w->hook = udp_blocked;
-    add(l.n, l.root);
+    assert_int_equal(ov_node_add_root(l.n->n, "root", NULL, NULL, 0, l.w->now), OV_OK);
+    wu_drain(l.n);
     wu_run(l.w, 2 * OV_SEC);
-    l.s = wu_stream(l.n, l.root);
-    up(l.n, "root", l.s);
-    wu_run(l.w, 2 * OV_SEC);
-    assert_true(by_stream(l.n, l.root, &l.s->ep[0]));
-    return l;
+    assert_int_equal(info(l.n, 0)->link_state, OV_ROOTLINK_WANTED);
+    struct wu_stream *s = wu_stream(l.n, l.root);
+    up(l.n, "root", s);
+    wu_run(l.w, OV_SEC);
+    assert_true(info(l.n, 0)->online);
+    wu_run(l.w, 100 * OV_SEC);
+    assert_true(by_stream(l.n, l.root, &s->ep[0]));
+    wu_free(l.w);
 }
 
 static bool knows(const struct wu_node *root, const struct wu_node *n, const struct wu_stream *s)
@@ -467,55 +456,47 @@ static bool who_alone_by(void *arg, struct wu_packet *p)
  * and its stream is closed a moment later. The other one goes on. */
 static void test_merged(void **state)
 {
-    struct wu *w = wu_new(9);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = apart(9);
 
     (void)state;
-    w->hook = udp_blocked;
-    assert_int_equal(ov_roots_add(&n->n->roots, "of network", 7, &root->id.pub, &root->ep, 1),
+    assert_int_equal(ov_roots_add(&l.n->n->roots, "of network", 7, &l.root->id.pub, &l.root->ep, 1),
                      OV_OK);
-    add(n, root);
-    wu_run(w, 2 * OV_SEC);
-    struct wu_stream *a = wu_stream(n, root), *b = wu_stream(n, root);
-    w->hook = who_alone_by;
-    w->hook_arg = b;
-    up(n, "of network", a);
-    up(n, "root", b);
-    wu_run(w, 500 * OV_MS);
-    assert_string_equal(info(n, 0)->host, "root");
-    assert_false(by_stream(n, root, &a->ep[0])); /* what was on its way there does not prove it */
-    w->hook = udp_blocked;
+    add(l.n, l.root);
+    wu_run(l.w, 2 * OV_SEC);
+    struct wu_stream *a = wu_stream(l.n, l.root), *b = wu_stream(l.n, l.root);
+    l.w->hook = who_alone_by;
+    l.w->hook_arg = b;
+    up(l.n, "of network", a);
+    up(l.n, "root", b);
+    wu_run(l.w, 500 * OV_MS);
+    assert_string_equal(info(l.n, 0)->host, "root");
+    assert_false(
+        by_stream(l.n, l.root, &a->ep[0])); /* what was on its way there does not prove it */
+    l.w->hook = udp_blocked;
     down(a);
-    wu_run(w, OV_SEC);
-    assert_true(by_stream(n, root, &b->ep[0]));
-    assert_true(by_stream(root, n, &b->ep[1]));
-    assert_true(info(n, 0)->online);
-    wu_free(w);
+    wu_run(l.w, OV_SEC);
+    assert_true(by_stream(l.n, l.root, &b->ep[0]));
+    assert_true(by_stream(l.root, l.n, &b->ep[1]));
+    assert_true(info(l.n, 0)->online);
+    wu_free(l.w);
 }
 
 /* No datagram of ours is larger than a stream takes, and its MTU is not searched for. */
 static void test_mtu(void **state)
 {
-    struct wu *w = wu_new(8);
-    struct wu_node *root = wu_node(w, OV_CAP_ROOT), *n = wu_node(w, 0);
+    struct linked l = link_up(8);
     struct ov_path *p;
 
     (void)state;
-    w->hook = udp_blocked;
-    add(n, root);
-    wu_run(w, 2 * OV_SEC);
-    struct wu_stream *s = wu_stream(n, root);
-    up(n, "root", s);
-    wu_run(w, OV_SEC);
-    p = (struct ov_path *)way(n, root);
+    p = (struct ov_path *)way(l.n, l.root);
     assert_int_equal(p->q.mtu, OV_LINK_MTU);
-    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, w->now + OV_SEC), 0);
+    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, l.w->now + OV_SEC), 0);
     for (int i = 0; i < 5; i++)
-        ov_quality_mtu_missed(&p->q, w->now);
+        ov_quality_mtu_missed(&p->q, l.w->now);
     assert_int_equal(p->q.mtu, OV_LINK_MTU);
-    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, w->now + OV_SEC), 0);
+    assert_int_equal(ov_quality_mtu_probe(&p->q, 4, l.w->now + OV_SEC), 0);
     assert_true(ov_path_score(p) >= 40 * OV_MS);
-    wu_free(w);
+    wu_free(l.w);
 }
 
 int main(void)
