@@ -5,11 +5,9 @@
 #include "directory.h"
 #include "input.h"
 #include "rootlink.h"
-#include "lookup.h"
 #include "member.h"
 #include "punch.h"
 #include "reflect.h"
-#include "switch.h"
 #include "volunteer.h"
 
 #include <stdlib.h>
@@ -17,7 +15,6 @@
 
 #define OUT_BYTES   (2u << 20)
 #define TIMER_TURNS 16
-#define PING_WAIT   (5 * OV_SEC)
 
 /* ---- turns ---- */
 
@@ -34,195 +31,6 @@ void ov_node_turn_end(struct ov_node *n)
     for (int i = 0; i < TIMER_TURNS && ov_timers_next(&n->e.timers) <= n->e.now; i++)
         ov_timers_run(&n->e.timers, n->e.now);
     ov_engine_keep_stamp(&n->e);
-}
-
-/* ---- messages of rank 4 ---- */
-
-static void on_frame(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    ov_netid id;
-    struct ov_slice frame;
-    struct ov_offload offload;
-    if (ov_msg_frame_decode(m, len, &id, &frame, &offload) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    const struct ov_member *last = ov_member_of(p, id);
-    struct ov_network *net = last ? last->net : ov_network_find(&n->o, id);
-    if (net)
-        ov_switch_receive(net, p, frame.p, frame.len, &offload);
-    else
-        ov_drop(&n->e, OV_DROP_NOT_JOINED);
-}
-
-static void on_request(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_net_request req;
-    if (!(n->e.caps & OV_CAP_CONTROLLER))
-        ov_drop(&n->e, OV_DROP_UNEXPECTED);
-    else if (ov_msg_net_request_decode(m, len, &req) != OV_OK)
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-    else if (!ov_bucket_take(&p->control, 2, n->e.now))
-        ov_drop(&n->e, OV_DROP_LIMIT);
-    else
-        ov_emit(&n->e, &(struct ov_out_event){.kind = OV_EVENT_REQUEST,
-                                              .net = req.netid,
-                                              .addr = p->id.addr,
-                                              .from = &p->id,
-                                              .request = &req});
-}
-
-static void on_reply(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_net_reply r;
-    if (ov_msg_net_reply_decode(m, len, &r) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    struct ov_network *net = ov_network_find(&n->o, r.netid);
-    if (net && net->controller_peer == p)
-        ov_network_reply(net, &r);
-    else
-        ov_drop(&n->e, OV_DROP_UNEXPECTED);
-}
-
-static void on_hello(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_net_hello h;
-    if (ov_msg_net_hello_decode(m, len, &h) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    struct ov_network *net = ov_network_find(&n->o, h.netid);
-    if (!ov_bucket_take(&p->control, 1, n->e.now)) /* a signature to check costs us */
-        ov_drop(&n->e, OV_DROP_LIMIT);
-    else if (net)
-        ov_member_hello_received(net, p, &h);
-    else
-        ov_drop(&n->e, OV_DROP_NOT_JOINED);
-}
-
-/* A revocation proves itself, so it may come from anybody. */
-static void on_revoke(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_revocation r;
-    if (p && !p->keep && !ov_bucket_take(&p->control, 1, n->e.now)) {
-        ov_drop(&n->e, OV_DROP_LIMIT);
-        return;
-    }
-    if (ov_revocation_decode(m, len, &r) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    if (n->o.directory)
-        ov_directory_revoked(n->o.directory, m, len);
-    struct ov_network *net = ov_network_find(&n->o, r.netid);
-    if (net)
-        ov_member_revoke(net, p, m, len);
-}
-
-static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    ov_netid id;
-    if (ov_msg_net_bye_decode(m, len, &id) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    if (n->o.directory)
-        ov_directory_withdraw(n->o.directory, id, &p->id);
-    struct ov_network *net = ov_network_find(&n->o, id);
-    const struct ov_member *member = net ? ov_member_find(net, p->id.addr) : NULL;
-    if (member && ov_member_is(member, p))
-        ov_member_remove(net, p->id.addr);
-}
-
-static void on_announce(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_announce a;
-    if (!n->o.directory)
-        ov_drop(&n->e, OV_DROP_UNEXPECTED);
-    else if (!ov_bucket_take(&p->control, 1, n->e.now))
-        ov_drop(&n->e, OV_DROP_LIMIT);
-    else if (ov_msg_announce_decode(m, len, &a) != OV_OK)
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-    else
-        ov_directory_announced(n->o.directory, p, &a);
-}
-
-static void on_lookup(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_lookup l;
-    uint8_t *buf;
-    if (!n->o.directory) {
-        ov_drop(&n->e, OV_DROP_UNEXPECTED);
-        return;
-    }
-    if (!ov_bucket_take(&p->control, 1, n->e.now)) {
-        ov_drop(&n->e, OV_DROP_LIMIT);
-        return;
-    }
-    if (ov_msg_lookup_decode(m, len, &l) != OV_OK || !(buf = malloc(OV_MESSAGE_MAX))) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    int answer = ov_directory_answer(n->o.directory, &p->id, &l, buf);
-    if (answer > 0)
-        ov_peer_send(p, buf, (size_t)answer, OV_SEND_QUIET);
-    else
-        ov_drop(&n->e, OV_DROP_NOT_MEMBER);
-    free(buf);
-}
-
-static void on_found(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_found f;
-    if (ov_msg_found_decode(m, len, &f) != OV_OK) {
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    struct ov_network *net = ov_network_find(&n->o, f.netid);
-    if (net && ov_directory_is(net, p))
-        ov_lookup_found(net, p, &f);
-    else
-        ov_drop(&n->e, OV_DROP_UNEXPECTED);
-}
-
-static void on_message(void *arg, struct ov_peer *p, uint8_t *msg, size_t len)
-{
-    struct ov_node *n = arg;
-    const uint8_t *m = msg + 1;
-    size_t mlen = len - 1;
-    switch (msg[0]) {
-    case OV_MSG_FRAME:
-        on_frame(n, p, m, mlen);
-        break;
-    case OV_MSG_NET_REQUEST:
-        on_request(n, p, m, mlen);
-        break;
-    case OV_MSG_NET_REPLY:
-        on_reply(n, p, m, mlen);
-        break;
-    case OV_MSG_NET_HELLO:
-        on_hello(n, p, m, mlen);
-        break;
-    case OV_MSG_REVOKE:
-        on_revoke(n, p, m, mlen);
-        break;
-    case OV_MSG_NET_BYE:
-        on_bye(n, p, m, mlen);
-        break;
-    case OV_MSG_ANNOUNCE:
-        on_announce(n, p, m, mlen);
-        break;
-    case OV_MSG_LOOKUP:
-        on_lookup(n, p, m, mlen);
-        break;
-    case OV_MSG_FOUND:
-        on_found(n, p, m, mlen);
-        break;
-    default:
-        ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
-    }
 }
 
 /* ---- other happenings ---- */
@@ -245,42 +53,6 @@ static void root_up(struct ov_node *n, struct ov_peer *root)
     }
 }
 
-/* Who pings a member is about to use the way to it: a direct one is looked for as for a frame, and
- * our certificate goes first, without which the other side takes no candidates. */
-static void seek_direct(struct ov_node *n, struct ov_peer *p)
-{
-    bool member = p->remember;
-    if (p->keep || (p->paths && p->paths->active >= 0))
-        return;
-    for (size_t i = 0; i < n->o.n; i++) {
-        struct ov_network *net = n->o.nets[i];
-        const struct ov_member *m = ov_member_find(net, p->id.addr);
-        if (!m || !ov_member_is(m, p) || !ov_member_valid(net, m))
-            continue;
-        member = true;
-        ov_member_ask(net, p); /* that we have theirs does not mean that they have ours */
-    }
-    if (!member)
-        return;
-    p->last_frame = n->e.now;
-    ov_punch_kick(p);
-}
-
-static void pings_go(struct ov_node *n, struct ov_peer *p)
-{
-    for (int i = 0; i < OV_NODE_PINGS_MAX; i++) {
-        if (n->ping[i].addr != p->id.addr || n->ping[i].sent)
-            continue;
-        seek_direct(n, p);
-        n->ping[i].sent = ov_peer_probe(p, p->paths ? p->paths->active : OV_PATH_RELAY,
-                                        n->ping[i].size, n->ping[i].id);
-        if (n->ping[i].sent && p->paths->active >= 0 && !p->unanswered) {
-            p->unanswered = n->e.now; /* if the path is dead the next one should go another way */
-            ov_peer_wake(p, n->e.now + OV_PATH_DOUBT);
-        }
-    }
-}
-
 static void on_session(void *arg, struct ov_peer *p, bool fresh)
 {
     struct ov_node *n = arg;
@@ -291,7 +63,7 @@ static void on_session(void *arg, struct ov_peer *p, bool fresh)
     for (size_t i = 0; i < n->o.n; i++)
         ov_network_session(n->o.nets[i], p, fresh);
     ov_lan_session(&n->lan, p);
-    pings_go(n, p);
+    ov_node_pings_go(n, p);
 }
 
 static void on_located(void *arg, const struct ov_identity *id)
@@ -349,7 +121,7 @@ static void on_way(void *arg, struct ov_peer *p)
     ov_rootlink_look(&n->roots);
 }
 
-static const struct ov_engine_ops ops = {.message = on_message,
+static const struct ov_engine_ops ops = {.message = ov_node_message,
                                          .session = on_session,
                                          .forgotten = on_forgotten,
                                          .located = on_located,
@@ -602,106 +374,4 @@ ov_time ov_node_deadline(const struct ov_node *n)
 bool ov_node_pull(struct ov_node *n, struct ov_output *out)
 {
     return ov_outq_pull(&n->e.out, out);
-}
-
-/* A message of our controller part to ourselves. */
-static int send_self(struct ov_node *n, const uint8_t *msg, size_t len)
-{
-    struct ov_msg_net_reply r;
-    if (len == 0)
-        return OV_EINVAL;
-    if (msg[0] == OV_MSG_REVOKE) {
-        on_revoke(n, NULL, msg + 1, len - 1);
-        return OV_OK;
-    }
-    if (msg[0] != OV_MSG_NET_REPLY || ov_msg_net_reply_decode(msg + 1, len - 1, &r) != OV_OK)
-        return OV_EINVAL;
-    struct ov_network *net = ov_network_find(&n->o, r.netid);
-    if (!net)
-        return OV_ENOENT;
-    ov_network_reply(net, &r);
-    return OV_OK;
-}
-
-int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len, ov_time now)
-{
-    int err;
-    ov_node_turn_begin(n, now);
-    /* Our own directory learns of a revocation however it leaves. */
-    if (len > 1 && msg[0] == OV_MSG_REVOKE && n->o.directory)
-        ov_directory_revoked(n->o.directory, msg + 1, len - 1);
-    if (to == n->e.id.pub.addr) {
-        err = send_self(n, msg, len);
-    } else {
-        struct ov_peer *p = ov_peer_find(&n->e, to);
-        err = p ? ov_peer_send(p, msg, len, OV_SEND_QUIET) : OV_ENOENT;
-    }
-    ov_node_turn_end(n);
-    return err;
-}
-
-/* ---- ping ---- */
-
-static void pong_lost(struct ov_node *n, int i)
-{
-    ov_emit(&n->e, &(struct ov_out_event){
-                       .kind = OV_EVENT_PONG, .addr = n->ping[i].addr, .id = n->ping[i].id});
-    n->ping[i].addr = 0;
-}
-
-/* Pings that never got a session to go out on. */
-void ov_node_ping_timeout(void *arg, ov_time now)
-{
-    struct ov_node *n = arg;
-    ov_time next = OV_NEVER;
-    for (int i = 0; i < OV_NODE_PINGS_MAX; i++) {
-        if (n->ping[i].addr == 0)
-            continue;
-        if (now < n->ping[i].deadline)
-            next = n->ping[i].deadline < next ? n->ping[i].deadline : next;
-        else if (n->ping[i].sent)
-            n->ping[i].addr = 0; /* its probe tells */
-        else
-            pong_lost(n, i);
-    }
-    ov_timer_start(&n->e.timers, &n->ping_timer, next);
-}
-
-static int ping(struct ov_node *n, ov_addr to, uint16_t size, uint64_t id, ov_time now)
-{
-    int slot = -1;
-    ov_node_turn_begin(n, now);
-    for (int i = 0; i < OV_NODE_PINGS_MAX; i++)
-        if (n->ping[i].addr == 0 || (n->ping[i].sent && now >= n->ping[i].deadline))
-            slot = i;
-    if (slot < 0)
-        return OV_EFULL;
-    if (id == 0 || !ov_addr_valid(to) || to == n->e.id.pub.addr)
-        return OV_EINVAL;
-    n->ping[slot].addr = to;
-    n->ping[slot].id = id;
-    n->ping[slot].size = size;
-    n->ping[slot].sent = false;
-    n->ping[slot].deadline = n->e.now + PING_WAIT;
-    if (!ov_timer_active(&n->ping_timer) || n->ping_timer.when > n->ping[slot].deadline)
-        ov_timer_start(&n->e.timers, &n->ping_timer, n->ping[slot].deadline);
-    struct ov_peer *p = ov_node_peer_for(n, to);
-    if (p && ov_peer_up(p))
-        pings_go(n, p);
-    else if (p)
-        ov_peer_connect(p);
-    else
-        ov_locate_want(&n->locate, to);
-    ov_node_turn_end(n);
-    return OV_OK;
-}
-
-int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
-{
-    return ping(n, to, 0, id, now);
-}
-
-int ov_node_ping_full(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
-{
-    return ping(n, to, OV_PATH_MTU_MIN, id, now);
 }
