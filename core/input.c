@@ -1,27 +1,15 @@
 #include "input.h"
 
 #include "hop.h"
+#include "input_state.h"
 #include "punch.h"
 #include "reflect.h"
 #include "relay.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* One datagram on its way in. */
-struct arrival {
-    struct ov_engine *e;
-    struct ov_locate *l;
-    struct ov_via via; /* how it came: answers go back there */
-    ov_addr relayed_from;
-    const struct ov_keypair *kp; /* it was sealed under */
-    enum ov_mac_state mac;       /* of a handshake message */
-    uint8_t *d;
-    size_t len;
-};
-
 /* Canonical bytes of where it came from, for cookies. */
-static size_t source_bytes(const struct arrival *a, uint8_t out[32])
+static size_t source_bytes(const struct ov_arrival *a, uint8_t out[32])
 {
     struct ov_writer w;
     ov_writer_init(&w, out, 32);
@@ -34,14 +22,14 @@ static size_t source_bytes(const struct arrival *a, uint8_t out[32])
     return w.len;
 }
 
-static void reply(struct arrival *a, ov_addr dest, const uint8_t *msg, size_t len)
+static void reply(struct ov_arrival *a, ov_addr dest, const uint8_t *msg, size_t len)
 {
     uint8_t *out = ov_relay_reserve(a->e, &a->via, 0, dest, len);
     if (out)
         memcpy(out, msg, len);
 }
 
-static void heard(struct arrival *a, struct ov_peer *p, bool reflection);
+static void heard(struct ov_arrival *a, struct ov_peer *p, bool reflection);
 
 /* May a path to this peer go through the socket that it was heard on? Temporary ones close under
  * it, but for those that were opened for this very peer. */
@@ -54,7 +42,7 @@ static bool may_stay(const struct ov_peer *p, const struct ov_via *via)
 
 /* Whose share of our time a handshake takes: an IP, or a relayed node in a prefix of its own. A
  * member that relays is not trusted to tell the truth about who that is. */
-static struct ov_ip source_ip(const struct arrival *a)
+static struct ov_ip source_ip(const struct ov_arrival *a)
 {
     struct ov_ip ip = {.family = 6, .b = {0xfc}};
     if (!a->via.relay)
@@ -68,7 +56,7 @@ static struct ov_ip source_ip(const struct arrival *a)
 /* May this source, which may be forged, have an answer? Whoever floods from one address gets few.
  * With forged ones nobody can be told apart, and a bound for all keeps time for those we know; an
  * honest one then has to try more than once. What a relay passes on it has limited itself. */
-static bool may_answer(struct arrival *a, struct ov_ratelimit *shares)
+static bool may_answer(struct ov_arrival *a, struct ov_ratelimit *shares)
 {
     struct ov_engine *e = a->e;
     if (a->via.relay)
@@ -77,7 +65,7 @@ static bool may_answer(struct arrival *a, struct ov_ratelimit *shares)
            ov_bucket_take(&e->answers, 1, e->now);
 }
 
-static void answer_cookie(struct arrival *a)
+static void answer_cookie(struct ov_arrival *a)
 {
     struct ov_engine *e = a->e;
     uint8_t src[32], out[OV_COOKIE_LEN] = {OV_WIRE_COOKIE};
@@ -92,7 +80,7 @@ static void answer_cookie(struct arrival *a)
 
 /* Spend of `free`, or else of the source's share of `shares` if it showed its cookie. False: it got
  * one now, or it wants too much. */
-static bool afford(struct arrival *a, struct ov_bucket *free, struct ov_ratelimit *shares)
+static bool afford(struct ov_arrival *a, struct ov_bucket *free, struct ov_ratelimit *shares)
 {
     struct ov_ip ip = source_ip(a);
     if (ov_bucket_take(free, 1, a->e->now))
@@ -108,7 +96,7 @@ static bool afford(struct arrival *a, struct ov_bucket *free, struct ov_ratelimi
 
 /* mac1 always; for initiations under load also the cookie. False: not for us, or answered by a
  * cookie. */
-static bool admit_handshake(struct arrival *a, bool initiation)
+static bool admit_handshake(struct ov_arrival *a, bool initiation)
 {
     struct ov_engine *e = a->e;
     uint8_t src[32];
@@ -124,7 +112,7 @@ static bool admit_handshake(struct arrival *a, bool initiation)
 
 /* The peer that an opened initiation comes from: known by its key, or new and then its proof of
  * work is checked. */
-static struct ov_peer *initiator(struct arrival *a, const struct ov_noise *hs,
+static struct ov_peer *initiator(struct ov_arrival *a, const struct ov_noise *hs,
                                  const struct ov_initiation *init)
 {
     struct ov_engine *e = a->e;
@@ -149,7 +137,7 @@ static struct ov_peer *initiator(struct arrival *a, const struct ov_noise *hs,
     return !relay || ov_peer_find(e, relay) == a->via.relay ? p : NULL;
 }
 
-static void on_initiation(struct arrival *a)
+static void on_initiation(struct ov_arrival *a)
 {
     struct ov_engine *e = a->e;
     uint8_t payload[OV_INITIATION_PAYLOAD], out[OV_RESPONSE_LEN];
@@ -208,7 +196,7 @@ static bool asked_there(const struct ov_peer *p, const struct ov_via *via)
     return false;
 }
 
-static void on_response(struct arrival *a)
+static void on_response(struct ov_arrival *a)
 {
     struct ov_engine *e = a->e;
     struct ov_response resp;
@@ -242,7 +230,7 @@ static void on_response(struct arrival *a)
         ov_peer_send(p, NULL, 0, OV_SEND_QUIET);
 }
 
-static void on_cookie(struct arrival *a)
+static void on_cookie(struct ov_arrival *a)
 {
     if (a->len != OV_COOKIE_LEN) {
         ov_drop(a->e, OV_DROP_MALFORMED);
@@ -264,213 +252,6 @@ static void on_cookie(struct arrival *a)
     }
 }
 
-/* ---- messages of rank 3 ---- */
-
-static void on_probe(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    uint8_t buf[64];
-    struct ov_writer w;
-    struct ov_msg_probe probe;
-    if (ov_msg_probe_decode(m, len, &probe) != OV_OK) {
-        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    struct ov_msg_probe_ok ok = {.txid = probe.txid,
-                                 .size = (uint16_t)(a->len + ov_via_overhead(&a->via))};
-    if (!a->via.relay && a->via.socket != OV_SOCKET_LINK)
-        ok.seen = a->via.ep;
-    ok.seen.scope = 0;
-    ov_writer_init(&w, buf, sizeof buf);
-    ov_msg_probe_ok_encode(&w, &ok);
-    ov_peer_send_via(p, &a->via, 0, buf, w.len);
-}
-
-static struct ov_path_quality *probed_quality(struct ov_peer *p, const struct ov_probe *probe)
-{
-    return probe->path < 0 ? ov_hop_quality(p, probe->path) : &p->paths->p[probe->path].q;
-}
-
-static void on_probe_ok(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_engine *e = a->e;
-    struct ov_msg_probe_ok ok;
-    struct ov_probe probe;
-    if (ov_msg_probe_ok_decode(m, len, &ok) != OV_OK) {
-        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    if (!p->paths || !ov_probe_take(p->paths, ok.txid, &probe))
-        return; /* answered twice, or given up: nothing wrong */
-    ov_time rtt = e->now - probe.sent;
-    if (probe.test)
-        ov_keepalive_answered(&p->alive, e->now, OV_KEEPALIVE_PEER);
-    struct ov_path_quality *q = probed_quality(p, &probe);
-    if (probe.mtu && q) {
-        ov_quality_mtu_answered(q, probe.size, e->now);
-        ov_peer_wake(p, e->now);
-    } else if (probe.path < 0 && q) {
-        ov_quality_answered(q, rtt);
-        ov_hop_answered(p, probe.path);
-    } else if (probe.path >= 0) {
-        ov_peer_path_proven(p, probe.path, rtt);
-        p->paths->p[probe.path].last_rx = e->now;
-        if (probe.path == p->paths->active)
-            p->unanswered = 0;
-    }
-    /* How a node sees us tells our reflexive address; only those we chose as roots are believed. */
-    if (p->relay && probe.path >= 0 && !ov_path_is_link(&p->paths->p[probe.path]) &&
-        ok.seen.ip.family && !ov_endpoint_equal(&p->seen, &ok.seen)) {
-        struct ov_endpoint was = p->seen;
-        p->seen = ok.seen;
-        if (was.port && was.ip.family == ok.seen.ip.family)
-            e->moved = e->now;
-        ov_reflect_seen(p, &was);
-        ov_punch_moved(e);
-        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
-    }
-    if (probe.user_id)
-        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_PONG,
-                                          .addr = p->id.addr,
-                                          .id = probe.user_id,
-                                          .rtt = rtt ? rtt : 1,
-                                          .relayed = a->via.relay != NULL});
-}
-
-static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole);
-
-static void on_fragment(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_engine *e = a->e;
-    struct ov_msg_fragment f;
-    struct ov_slice msg;
-    struct ov_fragment_seal seal = {a->kp->index.id, ov_load64(a->d + 8)};
-    uint64_t lost = 0;
-    if (ov_msg_fragment_decode(m, len, &f) != OV_OK) {
-        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
-        return;
-    }
-    if (!p->fragments && !(p->fragments = calloc(1, sizeof *p->fragments)))
-        return;
-    bool known = p->keep || p->remember || p->upper;
-    int err = ov_fragments_add(p->fragments, &f, &seal, e->now,
-                               known ? &e->reassembly : &e->reassembly_strangers,
-                               known ? OV_FRAGMENT_SLOTS : 1, &lost, &msg);
-    e->stats.drops[OV_DROP_FRAGMENTS] += lost;
-    ov_peer_wake(p, e->now + OV_FRAGMENT_LIFE); /* others need the memory too */
-    if (err == OV_EFULL)
-        return;
-    if (err != OV_OK) {
-        ov_drop(e, OV_DROP_FRAGMENTS);
-        return;
-    }
-    /* A frame in it must live as long as this turn's outputs. */
-    uint8_t *copy = ov_outq_copy(&e->out, msg.p, msg.len);
-    ov_fragments_release(p->fragments);
-    if (copy)
-        deliver(a, p, copy, msg.len, true);
-    else
-        ov_drop(e, OV_DROP_OUTPUT_FULL);
-}
-
-static void on_whois(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_whois whois;
-    if (ov_msg_whois_decode(m, len, &whois) != OV_OK)
-        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-    else if (!ov_bucket_take(&p->control, 1, a->e->now))
-        ov_drop(a->e, OV_DROP_LIMIT);
-    else
-        ov_locate_whois(a->e, p, &whois);
-}
-
-static void on_identity(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_identity ids;
-    if (!p->relay && !p->keep)
-        ov_drop(a->e, OV_DROP_UNEXPECTED);
-    else if (ov_msg_identity_decode(m, len, &ids) != OV_OK)
-        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-    else
-        ov_locate_identity(a->l, &ids);
-}
-
-static void on_punch(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_punch punch;
-    if (ov_msg_punch_decode(m, len, &punch) != OV_OK)
-        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-    else
-        ov_punch_received(p, &punch);
-}
-
-/* Our own identity is alive elsewhere. Whom we chose is believed: roots and controllers. */
-static void on_twin(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    struct ov_msg_twin twin;
-    struct ov_engine *e = a->e;
-    if (!p->keep)
-        ov_drop(e, OV_DROP_UNEXPECTED);
-    else if (ov_msg_twin_decode(m, len, &twin) != OV_OK)
-        ov_drop(e, OV_DROP_MALFORMED_MESSAGE);
-    else {
-        e->twin = (struct ov_twin_info){e->now, p->id.addr, twin.seen};
-        ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_TWIN, .addr = e->id.pub.addr});
-    }
-}
-
-static void on_close(struct arrival *a, struct ov_peer *p, const uint8_t *m, size_t len)
-{
-    uint8_t reason;
-    if (ov_msg_close_decode(m, len, &reason) != OV_OK)
-        ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-    else if (a->kp == p->s.current) /* else it is late: a newer session stands */
-        ov_peer_lost(p);
-}
-
-/* An authenticated message. `whole`: it came out of fragments, which may not nest. */
-static void deliver(struct arrival *a, struct ov_peer *p, uint8_t *msg, size_t len, bool whole)
-{
-    if (len == 0)
-        return; /* keepalive */
-    switch (msg[0]) {
-    case OV_MSG_FRAGMENT:
-        if (whole)
-            ov_drop(a->e, OV_DROP_MALFORMED_MESSAGE);
-        else
-            on_fragment(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_PROBE:
-        on_probe(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_PROBE_OK:
-        on_probe_ok(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_CLOSE:
-        on_close(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_REFLECT:
-        ov_reflect_asked(p, &a->via, msg + 1, len - 1);
-        break;
-    case OV_MSG_REFLECT_OK:
-        ov_reflect_answered(p, msg + 1, len - 1);
-        break;
-    case OV_MSG_TWIN:
-        on_twin(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_WHOIS:
-        on_whois(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_IDENTITY:
-        on_identity(a, p, msg + 1, len - 1);
-        break;
-    case OV_MSG_PUNCH:
-        on_punch(a, p, msg + 1, len - 1);
-        break;
-    default:
-        a->e->ops->message(a->e->ops_arg, p, msg, len);
-    }
-}
-
 /* ---- data ---- */
 
 /* Reflections come from and go to sockets that are no path. */
@@ -480,7 +261,7 @@ static bool is_reflection(const uint8_t *msg, size_t len)
 }
 
 /* Note that the peer was heard this way; an endpoint we do not know is challenged, not followed. */
-static void heard(struct arrival *a, struct ov_peer *p, bool reflection)
+static void heard(struct ov_arrival *a, struct ov_peer *p, bool reflection)
 {
     struct ov_engine *e = a->e;
     p->last_rx = e->now;
@@ -530,7 +311,7 @@ static bool same_way(const struct ov_via *a, const struct ov_via *b)
 /* The way that the first packet under a new key proves: the one our response went, if the packet
  * came back by it. A packet from elsewhere proves nothing of that place, but that the response
  * arrived; the relay is safer still. Perhaps there is no way at all. */
-static struct ov_via proven_way(const struct arrival *a, struct ov_peer *p)
+static struct ov_via proven_way(const struct ov_arrival *a, struct ov_peer *p)
 {
     struct ov_via way = {.relay = ov_peer_relay_for(p)};
     if (same_way(&a->via, &p->respond_via))
@@ -538,7 +319,7 @@ static struct ov_via proven_way(const struct arrival *a, struct ov_peer *p)
     return way.relay || p->respond_via.relay ? way : p->respond_via;
 }
 
-static void on_data(struct arrival *a)
+static void on_data(struct ov_arrival *a)
 {
     struct ov_engine *e = a->e;
     uint8_t *msg;
@@ -562,14 +343,14 @@ static void on_data(struct arrival *a)
     }
     heard(a, p, is_reflection(msg, mlen));
     a->kp = ix->kp;
-    deliver(a, p, msg, mlen, false);
+    ov_input_message(a, p, msg, mlen, false);
 }
 
 /* ---- relay ---- */
 
-static void on_inner(struct arrival *a);
+static void on_inner(struct ov_arrival *a);
 
-static void on_relay(struct arrival *a)
+static void on_relay(struct ov_arrival *a)
 {
     struct ov_engine *e = a->e;
     struct ov_relay r;
@@ -598,16 +379,16 @@ static void on_relay(struct arrival *a)
         ov_drop(e, OV_DROP_UNEXPECTED);
         return;
     }
-    struct arrival inner = {.e = e,
-                            .l = a->l,
-                            .via = {.relay = p},
-                            .relayed_from = r.addr,
-                            .d = a->d + OV_RELAY_HEADER,
-                            .len = a->len - OV_RELAY_HEADER};
+    struct ov_arrival inner = {.e = e,
+                               .l = a->l,
+                               .via = {.relay = p},
+                               .relayed_from = r.addr,
+                               .d = a->d + OV_RELAY_HEADER,
+                               .len = a->len - OV_RELAY_HEADER};
     on_inner(&inner);
 }
 
-static void on_inner(struct arrival *a)
+static void on_inner(struct ov_arrival *a)
 {
     if (a->len < OV_DATAGRAM_MIN) {
         ov_drop(a->e, OV_DROP_MALFORMED);
@@ -633,7 +414,7 @@ static void on_inner(struct arrival *a)
 
 /* ---- first contact ---- */
 
-static void on_who(struct arrival *a)
+static void on_who(struct ov_arrival *a)
 {
     uint8_t out[OV_IAM_LEN];
     struct ov_iam iam = {.caps = a->e->caps, .id = a->e->id.pub};
@@ -653,7 +434,7 @@ static void on_who(struct arrival *a)
     reply(a, 0, out, sizeof out);
 }
 
-static void on_iam(struct arrival *a)
+static void on_iam(struct ov_arrival *a)
 {
     struct ov_iam iam;
     if (ov_iam_decode(a->d, a->len, &iam) != OV_OK)
@@ -665,7 +446,7 @@ static void on_iam(struct arrival *a)
 void ov_input_datagram(struct ov_engine *e, struct ov_locate *l, const struct ov_via *via,
                        uint8_t *data, size_t len)
 {
-    struct arrival a = {.e = e, .l = l, .via = *via, .d = data, .len = len};
+    struct ov_arrival a = {.e = e, .l = l, .via = *via, .d = data, .len = len};
     e->stats.rx_datagrams++;
     e->stats.rx_bytes += len;
     if (len == OV_OPENER_LEN)
