@@ -15,13 +15,15 @@
 #include <string.h>
 #include <time.h>
 
-#define POLL_MS    50
-#define PINGS      4
-#define PING_GAP_S 0.4
-#define SETTLE_S   10 /* that a direct way may take to be found, or not */
-#define TIMEOUT_S  5  /* of the daemon's answer */
-#define HOSTS_MAX  8
-#define ROUNDS     3 /* of pings, where a path has to be found dead first */
+#define POLL_MS     50
+#define PINGS       4
+#define PING_GAP_S  0.4
+#define LARGE       12 /* pings: that none is answered says something only if loss is not the reason */
+#define LARGE_GAP_S 0.25
+#define SETTLE_S    10 /* that a direct way may take to be found, or not */
+#define TIMEOUT_S   5  /* of the daemon's answer */
+#define HOSTS_MAX   8
+#define ROUNDS      3 /* of pings, where a path has to be found dead first */
 
 static const struct ov_synopsis synopsis = {
     .name = "doctor",
@@ -174,21 +176,22 @@ static enum state state_of(struct doctor *d, const char *id)
  * until one is. */
 static bool ping(struct doctor *d, bool full)
 {
-    char *id[PINGS] = {NULL};
+    char *id[LARGE] = {NULL};
+    const size_t most = full ? LARGE : PINGS;
     size_t n = 0, pending = 1;
     bool answered = false;
     double next = 0;
 
     while (pending > 0 && !answered && !d->stopped) {
-        if (n < PINGS && ov_progress_clock() >= next) {
+        if (n < most && ov_progress_clock() >= next) {
             id[n] = ask(d, full);
             if (!id[n])
                 break;
             n++;
-            next = ov_progress_clock() + PING_GAP_S;
+            next = ov_progress_clock() + (full ? LARGE_GAP_S : PING_GAP_S);
         }
         ov_progress_say(&d->progress, "waiting for an answer from %s", d->peer);
-        pending = PINGS - n;
+        pending = most - n;
         for (size_t i = 0; i < n && !answered; i++) {
             enum state s = state_of(d, id[i]);
             answered = s == ANSWERED;

@@ -5,9 +5,11 @@
 #define SWITCH_PROBES 3
 #define NEAR_BONUS    (5 * OV_MS)
 #define MTU_TRIES     3
-#define MTU_RETRY     (60 * OV_SEC)
+#define MTU_RETRY     OV_SEC /* at first; twice as long each time, up to: */
+#define MTU_RETRY_MAX (60 * OV_SEC)
 #define MTU_MISSES    3
 #define MTU_GAP       (250 * OV_MS)
+#define MTU_JUMBO     2 /* the step that few paths take, so that failing says little of loss */
 #define MTU_FIXED     UINT8_MAX /* as step: nothing to find out */
 #define LINK_COST     (40 * OV_MS)
 
@@ -213,17 +215,23 @@ void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now)
 {
     q->mtu_next = now + MTU_GAP;
     if (++q->mtu_tries >= MTU_TRIES) {
+        ov_time wait = MTU_RETRY << q->mtu_rounds;
+        if (q->mtu_step < MTU_JUMBO && wait < MTU_RETRY_MAX)
+            q->mtu_rounds++;
+        else
+            wait = MTU_RETRY_MAX;
         q->mtu_tries = 0;
-        q->mtu_next = now + MTU_RETRY;
+        q->mtu_next = now + wait;
     }
 }
 
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now)
 {
-    if (q->mtu_step == MTU_FIXED || ++q->mtu_misses < MTU_MISSES)
+    /* Of a path that loses every third, three in a row would be nothing. */
+    if (q->mtu_step == MTU_FIXED || ++q->mtu_misses < MTU_MISSES + q->loss / 100)
         return;
     q->mtu = OV_PATH_MTU_MIN;
-    q->mtu_step = q->mtu_tries = q->mtu_misses = 0;
+    q->mtu_step = q->mtu_tries = q->mtu_misses = q->mtu_rounds = 0;
     q->mtu_next = now;
 }
 
@@ -234,7 +242,7 @@ void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time n
         return;
     q->mtu = size;
     q->mtu_step++;
-    q->mtu_tries = 0;
+    q->mtu_tries = q->mtu_rounds = 0;
     q->mtu_next = now;
 }
 

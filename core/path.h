@@ -31,7 +31,7 @@ enum ov_path_state { OV_PATH_FREE, OV_PATH_TRYING, OV_PATH_VALID };
 /* What probes tell of any way to the peer, direct or relayed. */
 struct ov_path_quality {
     uint16_t mtu; /* largest UDP payload proven */
-    uint8_t mtu_step, mtu_tries, mtu_misses;
+    uint8_t mtu_step, mtu_tries, mtu_rounds, mtu_misses;
     uint32_t loss;        /* of probes, moving average, permille */
     ov_time srtt, jitter; /* RFC 6298's smoothing; 0: not measured */
     ov_time mtu_next;     /* when to try again */
@@ -101,9 +101,8 @@ void ov_quality_lost(struct ov_path_quality *q);
 /* The next size to probe for: 0 when there is none now. */
 uint16_t ov_quality_mtu_probe(const struct ov_path_quality *q, uint8_t family, ov_time now);
 void ov_quality_mtu_sent(struct ov_path_quality *q, ov_time now);
-/* A probe of the proven size went missing while small ones arrive: after three in a row, start
- * over (RFC
- * 8899's black hole detection). */
+/* A probe of the proven size went missing while small ones arrive: after three in a row, more
+ * where small ones are lost too, start over (RFC 8899's black hole detection). */
 void ov_quality_mtu_missed(struct ov_path_quality *q, ov_time now);
 void ov_quality_mtu_answered(struct ov_path_quality *q, uint16_t size, ov_time now);
 

@@ -204,23 +204,36 @@ static void test_mtu_search(void **state)
     }
 }
 
-/* A size that does not get through is tried three times, and then again much later. */
+static int mtu_tries(struct ov_path_quality *q, ov_time from, ov_time to)
+{
+    int tries = 0;
+
+    for (ov_time now = from; now < to; now += 50 * OV_MS)
+        if (ov_quality_mtu_probe(q, 4, now)) {
+            ov_quality_mtu_sent(q, now);
+            tries++;
+        }
+    return tries;
+}
+
+/* Soon at first, as it may have been loss; each minute when it was not. Jumbo frames get no such
+ * patience. */
 static void test_mtu_stops(void **state)
 {
     struct ov_path_quality q;
-    ov_time now = NOW;
-    int tries = 0;
+    ov_time later = NOW + 120 * OV_SEC;
 
     (void)state;
     ov_quality_init(&q);
-    for (; now < NOW + 60 * OV_SEC; now += 50 * OV_MS)
-        if (ov_quality_mtu_probe(&q, 4, now)) {
-            ov_quality_mtu_sent(&q, now);
-            tries++;
-        }
-    assert_int_equal(tries, 3);
+    assert_int_equal(mtu_tries(&q, NOW, NOW + OV_SEC), 3);
+    assert_int_equal(mtu_tries(&q, NOW + OV_SEC, NOW + 60 * OV_SEC), 5 * 3);
+    (void)mtu_tries(&q, NOW + 60 * OV_SEC, later);
+    assert_int_equal(mtu_tries(&q, later, later + 605 * OV_SEC), 10 * 3);
     assert_int_equal(q.mtu, OV_PATH_MTU_MIN);
-    assert_int_equal(ov_quality_mtu_probe(&q, 4, NOW + 700 * OV_SEC), OV_PATH_MTU_SAFE);
+    assert_int_equal(ov_quality_mtu_probe(&q, 4, later + 700 * OV_SEC), OV_PATH_MTU_SAFE);
+    ov_quality_mtu_answered(&q, OV_PATH_MTU_SAFE, later);
+    ov_quality_mtu_answered(&q, 1472, later);
+    assert_int_equal(mtu_tries(&q, later, later + 60 * OV_SEC), 3);
 }
 
 static void test_black_hole(void **state)
@@ -240,6 +253,14 @@ static void test_black_hole(void **state)
     ov_quality_mtu_missed(&q, NOW);
     assert_int_equal(q.mtu, OV_PATH_MTU_MIN);
     assert_int_equal(ov_quality_mtu_probe(&q, 4, NOW), OV_PATH_MTU_SAFE);
+    /* A third of all that is small is lost, too. */
+    ov_quality_mtu_answered(&q, OV_PATH_MTU_SAFE, NOW);
+    q.loss = 330;
+    for (int i = 0; i < 5; i++)
+        ov_quality_mtu_missed(&q, NOW);
+    assert_int_equal(q.mtu, OV_PATH_MTU_SAFE);
+    ov_quality_mtu_missed(&q, NOW);
+    assert_int_equal(q.mtu, OV_PATH_MTU_MIN);
 }
 
 static void test_score(void **state)
