@@ -104,10 +104,12 @@ void ov_drop(struct ov_engine *e, enum ov_drop why)
     e->stats.drops[why]++;
 }
 
-void ov_emit(struct ov_engine *e, const struct ov_out_event *ev)
+bool ov_emit(struct ov_engine *e, const struct ov_out_event *ev)
 {
-    if (!ov_outq_event(&e->out, ev))
-        ov_drop(e, OV_DROP_OUTPUT_FULL);
+    if (ov_outq_event(&e->out, ev))
+        return true;
+    ov_drop(e, OV_DROP_OUTPUT_FULL);
+    return false;
 }
 
 bool ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,

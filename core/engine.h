@@ -125,7 +125,8 @@ OV_CHECK int ov_engine_init(struct ov_engine *e, const struct ov_identity_secret
 void ov_engine_free(struct ov_engine *e); /* peers must be gone */
 
 void ov_drop(struct ov_engine *e, enum ov_drop why);
-void ov_emit(struct ov_engine *e, const struct ov_out_event *ev);
+/* False: there was no room for it, which is counted. */
+bool ov_emit(struct ov_engine *e, const struct ov_out_event *ev);
 /* False: the outputs are full, it is not stored; what must be is tried again in another turn. */
 bool ov_persist(struct ov_engine *e, enum ov_persist_kind kind, uint64_t id, const void *data,
                 size_t len);

@@ -232,8 +232,8 @@ bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep);
 void ov_peer_link_up(struct ov_peer *p, const struct ov_endpoint *ep);
 /* It is closed: that path is gone. */
 void ov_peer_link_down(struct ov_peer *p, const struct ov_endpoint *ep);
-/* Where we are a root: the peer has proven itself by this stream, so it is that peer's alone. Of
- * too many of one peer the oldest is closed. */
+/* Where we are a root: the peer has proven itself by this stream, so it is that peer's until
+ * another does. The edge is told. Of too many of one peer the oldest is closed. */
 void ov_peer_serve(struct ov_peer *p, const struct ov_endpoint *ep);
 /* Such a stream is closed; all streams of this peer have to be. */
 void ov_peer_served_down(struct ov_engine *e, const struct ov_endpoint *ep);

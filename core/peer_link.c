@@ -8,6 +8,7 @@ struct ov_served {
     struct ov_peer *peer;
     struct ov_endpoint ep;
     struct ov_served *older; /* of the same peer */
+    bool told;               /* the edge was told whose it is */
 };
 
 bool ov_peer_may_link(const struct ov_peer *p, const struct ov_endpoint *ep)
@@ -95,10 +96,24 @@ static void remove_served(struct ov_served **at)
     free(s);
 }
 
-static void tell(const struct ov_served *s, enum ov_event_kind kind)
+/* False: there was no room for it. */
+static bool tell(const struct ov_served *s, enum ov_event_kind kind)
 {
-    ov_emit(s->peer->e,
-            &(struct ov_out_event){.kind = kind, .addr = s->peer->id.addr, .id = s->ep.scope});
+    return ov_emit(s->peer->e, &(struct ov_out_event){
+                                   .kind = kind, .addr = s->peer->id.addr, .id = s->ep.scope});
+}
+
+/* The edge closes the streams of those who have not proven themselves. If it did not hear of this
+ * one, it is asked to prove itself again, a moment from now. */
+static void tell_proven(struct ov_served *s)
+{
+    struct ov_peer *p = s->peer;
+    int i = ov_paths_find(p->paths, OV_SOCKET_LINK, &s->ep);
+    s->told = tell(s, OV_EVENT_LINK_PROVEN);
+    if (s->told || i < 0)
+        return;
+    ov_path_schedule(&p->paths->p[i], p->e->now, OV_MS);
+    ov_peer_wake(p, p->paths->p[i].next_probe);
 }
 
 void ov_peer_served_down(struct ov_engine *e, const struct ov_endpoint *ep)
@@ -128,8 +143,13 @@ void ov_peer_serve(struct ov_peer *p, const struct ov_endpoint *ep)
 {
     struct ov_engine *e = p->e;
     struct ov_served *s = served(e, ep);
-    if (!(e->caps & OV_CAP_ROOT) || (s && s->peer == p))
+    if (!(e->caps & OV_CAP_ROOT))
         return;
+    if (s && s->peer == p) {
+        if (!s->told)
+            tell_proven(s);
+        return;
+    }
     for (int i = 0; i < OV_LINKS_MAX; i++)
         if (ov_endpoint_equal(&e->links[i].ep, ep))
             return; /* ours to another root */
@@ -143,7 +163,7 @@ void ov_peer_serve(struct ov_peer *p, const struct ov_endpoint *ep)
     }
     *s = (struct ov_served){.peer = p, .ep = *ep, .older = p->served};
     p->served = s;
-    tell(s, OV_EVENT_LINK_PROVEN);
+    tell_proven(s);
     if (++p->nserved > OV_SERVED_PEER_MAX)
         close_oldest(p);
 }

@@ -418,6 +418,33 @@ static void test_whose_stream(void **state)
     wu_free(l.w);
 }
 
+/* The edge's queue is full just when a stream is proven: it is told a moment later, and once. */
+static void test_proven_untold(void **state)
+{
+    struct linked l = link_up(21);
+    struct wu_stream *s = wu_stream(l.n, l.root);
+    struct ov_outq *q = &l.root->e->out;
+    size_t max = q->max;
+
+    (void)state;
+    q->max = 0;
+    struct ov_paths *ps = wu_peer(l.root, l.n)->paths;
+    ov_peer_path_proven(
+        wu_peer(l.root, l.n),
+        ov_paths_add(ps, OV_SOCKET_LINK, &s->ep[1], OV_CANDIDATE_SEEN, l.root->e->now), 0);
+    q->max = max;
+    wu_drain(l.root);
+    assert_int_equal(l.root->e->served.len, 2);
+    assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 1);
+    up(l.n, "root", s);
+    wu_run(l.w, 2 * OV_SEC);
+    assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 2);
+    assert_int_equal(l.root->last[OV_EVENT_LINK_PROVEN].id, s->ep[1].scope);
+    wu_run(l.w, 100 * OV_SEC);
+    assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 2);
+    wu_free(l.w);
+}
+
 static bool to_root_only(void *arg, struct wu_packet *p)
 {
     const struct wu *w = arg;
@@ -514,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_one_name_goes),
         cmocka_unit_test(test_streams_of_one_node),
         cmocka_unit_test(test_whose_stream),
+        cmocka_unit_test(test_proven_untold),
         cmocka_unit_test(test_unproven_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
