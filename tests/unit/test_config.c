@@ -175,6 +175,31 @@ static void bad_values(void **state)
     }
 }
 
+static void leases(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned seconds; /* 0: refused */
+    } rows[] = {
+        {"7", 0}, {"8", 8}, {"604800", 604800}, {"604801", 0}, {"0", 0}, {"", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[64], sentence[128];
+        snprintf(text, sizeof(text), "[node]\nportmap_lease = %s\n", rows[i].text);
+        if (rows[i].seconds > 0) {
+            assert_int_equal(parse(text), OV_OK);
+            assert_int_equal(s.portmap_lease_s, rows[i].seconds);
+            continue;
+        }
+        snprintf(sentence, sizeof(sentence),
+                 "ovpn.conf:2: portmap_lease = \"%s\" is not understood; it takes seconds, 8 to "
+                 "604800",
+                 rows[i].text);
+        bad(text, sentence);
+    }
+}
+
 static void long_line(void **state)
 {
     (void)state;
@@ -217,10 +242,15 @@ static void host_labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(defaults, setup),      cmocka_unit_test_setup(everything, setup),
-        cmocka_unit_test_setup(unknown_words, setup), cmocka_unit_test_setup(bad_shape, setup),
-        cmocka_unit_test_setup(bad_values, setup),    cmocka_unit_test_setup(long_line, setup),
-        cmocka_unit_test_setup(from_a_file, setup),   cmocka_unit_test(host_labels),
+        cmocka_unit_test_setup(defaults, setup),
+        cmocka_unit_test_setup(everything, setup),
+        cmocka_unit_test_setup(unknown_words, setup),
+        cmocka_unit_test_setup(bad_shape, setup),
+        cmocka_unit_test_setup(bad_values, setup),
+        cmocka_unit_test_setup(long_line, setup),
+        cmocka_unit_test_setup(leases, setup),
+        cmocka_unit_test_setup(from_a_file, setup),
+        cmocka_unit_test(host_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
