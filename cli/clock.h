@@ -2,9 +2,10 @@
  *
  * The boot-time clock goes on while the host sleeps, the monotonic one does not. The engine lives
  * by the former: its peers' keys grew old meanwhile, and so must ours. What the one gains on the
- * other is sleep. A daemon that was only stopped (a frozen container, a paused virtual machine,
- * Ctrl-Z) sees it by an alarm that comes much too late. After either, routers and peers may have
- * forgotten this node. */
+ * other is sleep. A daemon that was only stopped (a frozen container, Ctrl-Z) sees it by an alarm
+ * that comes much too late. A paused virtual machine often shows in neither: with kvm-clock both
+ * clocks stand still with it. After any of these, routers and peers may have forgotten this node.
+ */
 #ifndef OV_CLI_CLOCK_H
 #define OV_CLI_CLOCK_H
 

@@ -351,8 +351,7 @@ static bool lost_peer(const struct ov_facts *f, struct ov_verdict *v)
     if (f->ping == OV_NO_ANSWER && !f->met) {
         say(v, "peer_not_found", OV_OUTCOME_BROKEN,
             "This side works, but nobody knows where %s is: it is switched off or not online, or "
-            "no "
-            "node has this address.",
+            "no node has this address.",
             f->peer);
         advise(v, "compare the address: \"ovpn status\" on that computer tells it");
         advise(v, "run \"ovpn doctor\" there");

@@ -459,8 +459,9 @@ int ov_stream_adopt(uv_loop_t *loop, int fd, const struct ov_endpoint *from,
 
 static bool bind_from(int fd, const struct ov_ip *from)
 {
-    union ov_sockaddr sa = ov_sockaddr_of(from, 0);
-    return from->family == 0 || bind(fd, &sa.any, sizeof sa) == 0;
+    union ov_sockaddr sa;
+    socklen_t len = ov_sockaddr_from_endpoint(&(struct ov_endpoint){.ip = *from}, &sa);
+    return from->family == 0 || bind(fd, &sa.any, len) == 0;
 }
 
 /* What has to be ready before the connection stands. */
