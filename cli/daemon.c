@@ -202,6 +202,7 @@ static void on_network(void *arg, bool way)
         return;
     }
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
+    ov_watch_proven(d->watch);
     ov_hosts_refresh(d->hosts);
     ov_links_refresh(d->links);
     if (d->owner != NULL)
@@ -258,6 +259,7 @@ static void on_prepare(uv_prepare_t *p)
     if (ov_clock_woke(&d->clock)) {
         ov_log(&d->log, OV_LOG_INFO,
                "this host slept, or the daemon was stopped; all paths are proven anew");
+        ov_watch_proven(d->watch);
         prove_paths(d);
         ov_mapping_check(d);
     }

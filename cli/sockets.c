@@ -168,7 +168,9 @@ bool ov_sockets_refresh(struct ov_daemon *d)
 {
     struct ov_ip ips[OV_LOCALS_MAX];
     struct ov_local v[OV_LOCALS_MAX];
-    size_t n = 0, nips = ov_watch_addresses(ips, OV_LOCALS_MAX, ov_sockets_skip, d);
+    size_t n = 0, nips;
+    if (ov_watch_addresses(ips, OV_LOCALS_MAX, &nips, ov_sockets_skip, d) != OV_OK)
+        return false;
     memset(v, 0, sizeof(v)); /* compared as bytes */
     for (size_t i = 0; i < nips; i++) {
         for (size_t k = 0; k < d->nsockets && n < OV_LOCALS_MAX; k++) {

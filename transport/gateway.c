@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/route.h>
@@ -38,21 +39,40 @@ static bool ip_from_nl(const struct nl_addr *a, uint8_t family, struct ov_ip *ou
     return true;
 }
 
-/* The kernel's answer to where packets to the internet go; NULL: nowhere. */
-static struct rtnl_route *look_up(uint8_t family)
+/* Did the kernel itself say so? It says in many ways that there is no route, but not in these. */
+static bool is_answer(int nlerr)
+{
+    switch (-nlerr) {
+    case NLE_INTR:
+    case NLE_BAD_SOCK:
+    case NLE_AGAIN:
+    case NLE_NOMEM:
+    case NLE_SEQ_MISMATCH:
+    case NLE_MSG_TRUNC:
+    case NLE_BUSY:
+    case NLE_DUMP_INTR:
+        return false;
+    default:
+        return true;
+    }
+}
+
+/* The kernel's answer to where packets to the internet go; *out NULL: nowhere. OV_EIO: none. */
+static int look_up(uint8_t family, struct rtnl_route **out)
 {
     const struct ov_ip *ip = family == 4 ? &ELSEWHERE4 : &ELSEWHERE6;
     struct nl_sock *nl = nl_socket_alloc();
     struct nl_addr *to =
         family == 4 ? nl_addr_build(AF_INET, ip->b, 4) : nl_addr_build(AF_INET6, ip->b, 16);
-    struct rtnl_route *route = NULL;
+    int err = OV_EIO;
 
-    if (nl && to && nl_connect(nl, NETLINK_ROUTE) == 0)
-        (void)rtnl_route_lookup(nl, to, &route);
+    *out = NULL;
+    if (nl && to && nl_connect(nl, NETLINK_ROUTE) == 0 && is_answer(rtnl_route_lookup(nl, to, out)))
+        err = OV_OK;
     if (to)
         nl_addr_put(to);
     nl_socket_free(nl);
-    return route;
+    return err;
 }
 
 /* How many bits of our address are those of its subnet; 32 when nobody knows. */
@@ -103,8 +123,10 @@ enum ov_gateway_kind ov_gateway_find(bool (*skip)(void *arg, const char *ifname)
                                      struct ov_gateway *out)
 {
     enum ov_gateway_kind kind = OV_GATEWAY_NONE;
-    struct rtnl_route *route = look_up(4);
+    struct rtnl_route *route;
 
+    if (look_up(4, &route) != OV_OK)
+        return OV_GATEWAY_UNKNOWN;
     if (route) {
         kind = from_route(route, skip, arg, out);
         rtnl_route_put(route);
@@ -112,11 +134,13 @@ enum ov_gateway_kind ov_gateway_find(bool (*skip)(void *arg, const char *ifname)
     return kind;
 }
 
-bool ov_gateway_way(uint8_t family, struct ov_way *out)
+int ov_gateway_way(uint8_t family, struct ov_way *out)
 {
-    struct rtnl_route *route = look_up(family);
-    struct rtnl_nexthop *hop = route ? rtnl_route_nexthop_n(route, 0) : NULL;
+    struct rtnl_route *route;
 
+    if (look_up(family, &route) != OV_OK)
+        return OV_EIO;
+    struct rtnl_nexthop *hop = route ? rtnl_route_nexthop_n(route, 0) : NULL;
     memset(out, 0, sizeof *out);
     if (hop) {
         out->ifindex = (unsigned)rtnl_route_nh_get_ifindex(hop);
@@ -124,5 +148,5 @@ bool ov_gateway_way(uint8_t family, struct ov_way *out)
     }
     if (route)
         rtnl_route_put(route);
-    return hop != NULL;
+    return OV_OK;
 }

@@ -374,7 +374,7 @@ void ov_portmap_check(struct ov_portmap *p)
     struct ov_gateway gateway = {0};
     enum ov_gateway_kind kind = ov_gateway_find(p->config.skip, p->config.arg, &gateway);
 
-    if (p->closing)
+    if (p->closing || kind == OV_GATEWAY_UNKNOWN)
         return;
     if (kind == OV_GATEWAY_FOUND && p->config.only.family &&
         !ov_ip_equal(&p->config.only, &gateway.local.ip))

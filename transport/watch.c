@@ -7,7 +7,11 @@
  * about those of the main table that do not follow from an address come for real changes only, and
  * count at once. So does losing messages. Whether the way out is another one is not read from them
  * (routes go without a word when a link or an address goes, and managers tell the same ones again
- * and again): the kernel is asked which one it would take. */
+ * and again): the kernel is asked which one it would take.
+ *
+ * Anybody on the LAN can move the way out as often as he likes (router advertisements), and to our
+ * owner each move is dear. So after one was told the next has to wait, and is told only if the way
+ * is another still when it may be. What could not be asked is as it was, and asked again soon. */
 #include "transport/watch.h"
 
 #include "transport/gateway.h"
@@ -25,19 +29,22 @@
 #include <unistd.h>
 
 #define DEBOUNCE_MS   250
-#define READS         16 /* in one loop turn */
+#define RETRY_MS      1000 /* when the kernel could not be asked */
+#define READS         16   /* in one loop turn */
 #define MESSAGE_BYTES 32768
 #define USABLE        (IFF_UP | IFF_RUNNING)
 
 struct ov_watch {
     uv_poll_t poll;
-    uv_timer_t timer;
+    uv_timer_t timer; /* to the next look */
+    uv_timer_t cool;  /* while it runs, no move of the way is told */
     unsigned open_handles;
     int fd;
     bool closing;
     bool changed; /* for certain, whatever the fingerprint */
     uint64_t fingerprint;
-    struct ov_way way[2]; /* of IPv4 and IPv6; all zeroes: none */
+    struct ov_way way[2];  /* of IPv4 and IPv6, when last asked; all zeroes: none */
+    struct ov_way told[2]; /* that the owner goes by */
     unsigned ignored[OV_WATCH_IGNORE_MAX];
     size_t nignored;
     ov_watch_cb cb;
@@ -76,14 +83,15 @@ static bool ip_from_sockaddr(const struct sockaddr *sa, struct ov_ip *out)
     return known;
 }
 
-/* A sum over the addresses of interfaces that are up, so that their order does not matter. */
-static uint64_t fingerprint(const struct ov_watch *w)
+/* A sum over the addresses of interfaces that are up, so that their order does not matter. False:
+ * they could not be listed. */
+static bool take_fingerprint(const struct ov_watch *w, uint64_t *out)
 {
     struct ifaddrs *list;
     uint64_t sum = 0;
 
     if (getifaddrs(&list) != 0)
-        return 0;
+        return false;
     for (const struct ifaddrs *a = list; a; a = a->ifa_next) {
         struct ov_ip ip, mask;
         uint64_t h = 0xcbf29ce484222325ull;
@@ -98,22 +106,33 @@ static uint64_t fingerprint(const struct ov_watch *w)
         sum += h;
     }
     freeifaddrs(list);
-    return sum;
+    *out = sum;
+    return true;
 }
 
-/* Is the way out another than when last asked? One that leads into ours is none of ours. */
-static bool find_way(struct ov_watch *w)
+/* Ask for both ways out; one that leads into ours is none of ours. False: one could not be asked.
+ */
+static bool find_ways(struct ov_watch *w)
 {
-    bool other = false;
+    bool asked = true;
 
     for (int i = 0; i < 2; i++) {
         struct ov_way now;
-        if (ov_gateway_way(i == 0 ? 4 : 6, &now) && is_ignored(w, now.ifindex))
-            continue;
-        other |= now.ifindex != w->way[i].ifindex || !ov_ip_equal(&now.router, &w->way[i].router);
-        w->way[i] = now;
+        if (ov_gateway_way(i == 0 ? 4 : 6, &now) != OV_OK)
+            asked = false;
+        else if (!is_ignored(w, now.ifindex))
+            w->way[i] = now;
     }
-    return other;
+    return asked;
+}
+
+static bool has_moved(const struct ov_watch *w)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->way[i].ifindex != w->told[i].ifindex ||
+            !ov_ip_equal(&w->way[i].router, &w->told[i].router))
+            return true;
+    return false;
 }
 
 /* ---- messages ---- */
@@ -163,28 +182,49 @@ static bool is_relevant(struct ov_watch *w, const struct nlmsghdr *m)
         w->changed |= route->rtm_table == RT_TABLE_MAIN;
         return route->rtm_table == RT_TABLE_MAIN || route->rtm_dst_len == 0;
     }
+    case RTM_NEWRULE: /* may lead to another table */
+    case RTM_DELRULE:
+        return true;
     default:
         return false;
     }
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* Not restarted by further messages, so that a steady stream of them cannot keep it from firing. */
+static void arm(struct ov_watch *w, uint64_t ms)
+{
+    if (!uv_is_active((uv_handle_t *)&w->timer))
+        (void)uv_timer_start(&w->timer, on_timer, ms, 0);
+}
+
+/* All that is not told by messages. What could not be asked stays as it was, until it can be. */
+static void ask(struct ov_watch *w)
+{
+    bool asked = take_fingerprint(w, &w->fingerprint);
+
+    asked &= find_ways(w);
+    if (!asked)
+        arm(w, RETRY_MS);
+}
+
+/* Either timer: look, and tell what there is to tell. */
 static void on_timer(uv_timer_t *timer)
 {
     struct ov_watch *w = timer->data;
-    uint64_t now = fingerprint(w);
-    bool way = find_way(w), changed = w->changed || way || now != w->fingerprint;
+    uint64_t before = w->fingerprint;
+    ask(w);
+    bool way = has_moved(w) && !uv_is_active((uv_handle_t *)&w->cool);
+    bool changed = w->changed || way || before != w->fingerprint;
 
     w->changed = false;
-    w->fingerprint = now;
+    if (way) {
+        memcpy(w->told, w->way, sizeof w->told);
+        (void)uv_timer_start(&w->cool, on_timer, OV_WATCH_COOL_MS, 0);
+    }
     if (changed)
         w->cb(w->arg, way);
-}
-
-/* Not restarted by further messages, so that a steady stream of them cannot keep it from firing. */
-static void arm(struct ov_watch *w)
-{
-    if (!uv_is_active((uv_handle_t *)&w->timer))
-        (void)uv_timer_start(&w->timer, on_timer, DEBOUNCE_MS, 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -215,7 +255,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             relevant |= is_relevant(w, m);
     }
     if (relevant)
-        arm(w);
+        arm(w, DEBOUNCE_MS);
 }
 
 /* ---- life ---- */
@@ -232,7 +272,8 @@ static int open_socket(void)
 {
     struct sockaddr_nl sa = {.nl_family = AF_NETLINK,
                              .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-                                          RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+                                          RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE |
+                                          1u << (RTNLGRP_IPV6_RULE - 1)};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
     if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof sa) != 0) {
@@ -258,10 +299,11 @@ int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_wat
         return OV_EIO;
     }
     (void)uv_timer_init(loop, &w->timer); /* cannot fail */
-    w->poll.data = w->timer.data = w;
-    w->open_handles = 2;
-    w->fingerprint = fingerprint(w);
-    (void)find_way(w);
+    (void)uv_timer_init(loop, &w->cool);
+    w->poll.data = w->timer.data = w->cool.data = w;
+    w->open_handles = 3;
+    ask(w);
+    memcpy(w->told, w->way, sizeof w->told);
     if (uv_poll_start(&w->poll, UV_READABLE, on_poll) != 0) {
         ov_watch_close(w);
         return OV_EIO;
@@ -286,6 +328,12 @@ int ov_watch_ignore(struct ov_watch *w, unsigned ifindex, bool ignore)
     return OV_OK;
 }
 
+void ov_watch_proven(struct ov_watch *w)
+{
+    memcpy(w->told, w->way, sizeof w->told);
+    (void)uv_timer_stop(&w->cool);
+}
+
 void ov_watch_close(struct ov_watch *w)
 {
     if (!w || w->closing)
@@ -293,6 +341,7 @@ void ov_watch_close(struct ov_watch *w)
     w->closing = true;
     uv_close((uv_handle_t *)&w->poll, on_closed);
     uv_close((uv_handle_t *)&w->timer, on_closed);
+    uv_close((uv_handle_t *)&w->cool, on_closed);
     close(w->fd); /* libuv has let go of it already */
 }
 
@@ -325,17 +374,16 @@ static size_t collect(const struct ifaddrs *list, bool link_local, struct ov_ip 
     return n;
 }
 
-size_t ov_watch_addresses(struct ov_ip *out, size_t cap,
-                          bool (*skip)(void *arg, const char *ifname), void *arg)
+int ov_watch_addresses(struct ov_ip *out, size_t cap, size_t *n,
+                       bool (*skip)(void *arg, const char *ifname), void *arg)
 {
     struct ifaddrs *list;
-    size_t n;
 
     if (getifaddrs(&list) != 0)
-        return 0;
-    n = collect(list, false, out, cap, skip, arg);
-    if (n == 0)
-        n = collect(list, true, out, cap, skip, arg);
+        return OV_EIO;
+    *n = collect(list, false, out, cap, skip, arg);
+    if (*n == 0)
+        *n = collect(list, true, out, cap, skip, arg);
     freeifaddrs(list);
-    return n;
+    return OV_OK;
 }

@@ -63,3 +63,14 @@ need "by the first of them" within 10 seen 20.0.2.1
 ip -n alice route replace default via 10.0.3.1 dev eth1
 check "the default route moves to the second: the server hears of it" within 3 seen 20.0.3.1
 check "the LAN is used as before" within 5 json alice '.peers[] | select(.address == "'"${ADDRESS[bob]}"'").remote | startswith("10.0.2.2:")' peers
+
+# Somebody on the LAN moves it as he likes (a router advertisement does): that is not followed each time.
+moves() { grep -c "the default route is another" "$LOG/alice.log"; }
+MOVES=$(moves)
+for _ in 1 2 3 4; do
+    ip -n alice route replace default via 10.0.2.1 dev eth0
+    sleep 0.4
+    ip -n alice route replace default via 10.0.3.1 dev eth1
+    sleep 0.4
+done
+check "to and fro: it is not followed each time" eval '[ "$(moves)" -le $((MOVES + 1)) ]'

@@ -4,13 +4,16 @@
 #include "tests/unit/edge.h"
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 
 struct fixture {
     uv_loop_t loop;
     struct ov_watch *w;
     size_t fired;
     uint64_t fired_at;
-    bool way; /* with the last one */
+    bool way;     /* with the last one */
+    size_t moves; /* with how many */
+    uint64_t moved_at;
 };
 
 static void on_change(void *arg, bool way)
@@ -20,6 +23,10 @@ static void on_change(void *arg, bool way)
     f->fired++;
     f->way = way;
     f->fired_at = uv_hrtime();
+    if (way) {
+        f->moves++;
+        f->moved_at = f->fired_at;
+    }
 }
 
 /* Two ends of a cable, a0 and b0, both up. */
@@ -142,8 +149,10 @@ static void test_way(void **state)
         {"ip -6 route add default via fd00:1::2", true},
         {"ip -6 route add default via fd00:2::2 metric 10", true},
         {"ip -6 route del default via fd00:2::2", true},
-        {"ip route add default via 198.18.1.2 table 77 && ip rule add pref 7 table 77", true},
-        {"ip rule del pref 7 && ip route flush table 77", true},
+        {"ip rule add pref 7 table 77", true},
+        {"ip rule del pref 7", true},
+        {"ip -6 rule add pref 7 table 77", true},
+        {"ip -6 rule del pref 7", true},
         {"ip route add 128.0.0.0/1 via 198.18.1.2", true}, /* as some VPNs lay theirs over it */
         {"ip route del default via 198.18.1.3", false},
     };
@@ -151,7 +160,9 @@ static void test_way(void **state)
 
     assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0 && ip addr add 198.18.2.2/24 dev b0 && "
                         "ip addr add fd00:1::1/64 dev a0 nodad && "
-                        "ip addr add fd00:2::1/64 dev b0 nodad"));
+                        "ip addr add fd00:2::1/64 dev b0 nodad && "
+                        "ip route add default via 198.18.1.2 table 77 && "
+                        "ip -6 route add default via fd00:1::7 table 77"));
     expect_once(f);
     assert_false(f->way);
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -159,7 +170,72 @@ static void test_way(void **state)
         expect_once(f);
         if (f->way != steps[i].way)
             fail_msg("%s: %d", steps[i].command, f->way);
+        ov_watch_proven(f->w); /* or the next had to wait */
     }
+    assert_true(edge_sh("ip route flush table 77 && ip -6 route flush table 77"));
+}
+
+/* One watch sees the way out go to and fro and end where it was told to be, another one elsewhere.
+ */
+static void test_cool_down(void **state)
+{
+    struct fixture *f = *state, other = {0};
+
+    assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0"));
+    expect_once(f);
+    assert_true(edge_sh("ip route add default via 198.18.1.2"));
+    assert_true(edge_wait(&f->loop, &f->moves, 1));
+    assert_true(edge_sh("ip route replace default via 198.18.1.3"));
+    expect_once(f);
+    assert_int_equal(ov_watch_open(&f->loop, on_change, &other, &other.w), OV_OK);
+    for (int router = 4; router >= 2; router--) {
+        assert_true(edge_sh("ip route replace default via 198.18.1.%d", router));
+        expect_once(f); /* which is the route, and no move */
+    }
+    assert_int_equal(f->moves, 1);
+    assert_int_equal(other.moves, 1);
+    uint64_t before = other.moved_at;
+    assert_true(edge_wait(&f->loop, &other.moves, 2) || edge_wait(&f->loop, &other.moves, 2));
+    assert_true(other.moved_at - before >= (OV_WATCH_COOL_MS - 1000) * 1000000ull);
+    assert_int_equal(f->moves, 1);
+    ov_watch_proven(other.w);
+    assert_true(edge_sh("ip route replace default via 198.18.1.3"));
+    assert_true(edge_wait(&f->loop, &f->moves, 2));    /* it had waited long enough, */
+    assert_true(edge_wait(&f->loop, &other.moves, 3)); /* and this one was let off it */
+    ov_watch_close(other.w);
+}
+
+/* No descriptor is left: nobody knows the way out, which is not to say that there is none. */
+static void test_cannot_ask(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before, few;
+    struct ov_ip ip;
+    int fd[64];
+    size_t n = 0, nips;
+
+    assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0 && ip route add default via 198.18.1.2"));
+    expect_once(f);
+    assert_true(f->way);
+    ov_watch_proven(f->w);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    while (n < 64 && (fd[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        n++;
+    assert_true(n > 0 && n < 64);
+    assert_int_equal(ov_watch_addresses(&ip, 1, &nips, NULL, NULL), OV_EIO);
+    assert_true(edge_sh("ip route add 198.51.100.0/24 via 198.18.1.2"));
+    expect_once(f);
+    assert_false(f->way);
+    assert_true(edge_sh("ip route replace default via 198.18.1.3"));
+    expect_once(f);
+    assert_false(f->way);
+    while (n > 0)
+        close(fd[--n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    expect_once(f); /* it asked again by itself */
+    assert_true(f->way);
 }
 
 /* Messages without a change: refreshed lifetimes, other tables, a link's name for people. */
@@ -174,6 +250,7 @@ static void test_noise(void **state)
     assert_true(edge_sh("ip route add default via 198.18.1.2 table 77"));
     assert_true(edge_sh("ip link set a0 alias cable"));
     assert_true(edge_sh("ip link set a0 txqueuelen 77"));
+    assert_true(edge_sh("ip rule add pref 7 from 203.0.113.7 table 77 && ip rule del pref 7"));
     assert_true(edge_sh("ip addr add 198.18.9.1/24 dev a0 && ip addr del 198.18.9.1/24 dev a0 && "
                         "ip route flush table 77"));
     expect_quiet(f);
@@ -228,9 +305,10 @@ static bool skip_b0(void *arg, const char *ifname)
 static void list_addresses(char *got, size_t cap)
 {
     struct ov_ip v[16];
-    size_t asked = 0, n = ov_watch_addresses(v, 16, skip_b0, &asked);
+    size_t asked = 0, n;
     char text[INET6_ADDRSTRLEN];
 
+    assert_int_equal(ov_watch_addresses(v, 16, &n, skip_b0, &asked), OV_OK);
     got[0] = '\0';
     for (size_t i = 0; i < n; i++) {
         inet_ntop(v[i].family == 4 ? AF_INET : AF_INET6, v[i].b, text, sizeof text);
@@ -254,6 +332,7 @@ static void expect_addresses(const char *want)
 static void test_addresses(void **state)
 {
     struct ov_ip one[1];
+    size_t n;
 
     (void)state;
     expect_addresses("");
@@ -268,8 +347,10 @@ static void test_addresses(void **state)
     assert_true(edge_sh("ip addr add 198.18.2.1/24 dev b0")); /* skipped */
     assert_true(edge_sh("ip addr add 198.18.3.1/32 dev lo"));
     expect_addresses("198.18.1.1 fd00:1::1");
-    assert_int_equal(ov_watch_addresses(one, 1, NULL, NULL), 1);
-    assert_int_equal(ov_watch_addresses(one, 0, NULL, NULL), 0);
+    assert_int_equal(ov_watch_addresses(one, 1, &n, NULL, NULL), OV_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(ov_watch_addresses(one, 0, &n, NULL, NULL), OV_OK);
+    assert_int_equal(n, 0);
     assert_true(edge_sh("ip link set b0 down"));
     expect_addresses(""); /* no cable */
     assert_true(edge_sh("ip link set b0 up"));
@@ -295,9 +376,10 @@ static void test_close_while_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_address),  TEST(test_burst),     TEST(test_route_and_link),
-        TEST(test_noise),    TEST(test_way),       TEST(test_ignore),
-        TEST(test_overflow), TEST(test_addresses), TEST(test_close_while_pending),
+        TEST(test_address),   TEST(test_burst),      TEST(test_route_and_link),
+        TEST(test_noise),     TEST(test_way),        TEST(test_ignore),
+        TEST(test_overflow),  TEST(test_addresses),  TEST(test_close_while_pending),
+        TEST(test_cool_down), TEST(test_cannot_ask),
     };
     EDGE_NEED_NETNS();
     return cmocka_run_group_tests(tests, NULL, NULL);
