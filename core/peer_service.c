@@ -195,10 +195,12 @@ void ov_peer_network_changed(struct ov_peer *p)
 
 /* ---- handshake ---- */
 
+/* Each pause comes twice: on a line that loses a third of all questions or answers, the fifth try
+ * is to come within two seconds. */
 static ov_time backoff(struct ov_peer *p)
 {
     ov_time max = p->keep && p->hs_tries > 12 ? HS_MAX_KEPT : HS_MAX;
-    ov_time t = p->hs_tries > 5 ? max : HS_FIRST << p->hs_tries;
+    ov_time t = p->hs_tries > 9 ? max : HS_FIRST << p->hs_tries / 2;
     if (t > max)
         t = max;
     return t + ov_random_below(&p->e->random, (uint32_t)(t / 4));
