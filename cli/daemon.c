@@ -180,25 +180,37 @@ static void on_deadline(uv_timer_t *t)
     ov_daemon_drain(d);
 }
 
-/* No address tells that this host is elsewhere, or that it was away. */
-static void prove_paths(struct ov_daemon *d)
+/* No address tells that this host is elsewhere, or that it was away. `family`: only the packets of
+ * that one go elsewhere; 0: all do. */
+static void prove_paths(struct ov_daemon *d, uint8_t family)
 {
-    ov_node_network_changed(d->node, ov_daemon_now(d));
+    ov_node_rerouted(d->node, family, ov_daemon_now(d));
     ov_daemon_drain(d);
     ov_hosts_refresh(d->hosts);
     ov_links_refresh(d->links);
 }
 
-static void on_network(void *arg, bool way)
+static void on_reroute(struct ov_daemon *d, unsigned ways)
+{
+    static const struct {
+        const char *words;
+        uint8_t family;
+    } WHICH[] = {[OV_WATCH_WAY4] = {" for IPv4", 4},
+                 [OV_WATCH_WAY6] = {" for IPv6", 6},
+                 [OV_WATCH_WAY4 | OV_WATCH_WAY6] = {"", 0}};
+    ov_log(&d->log, OV_LOG_INFO, "the default route%s is another; its paths are proven anew",
+           WHICH[ways].words);
+    prove_paths(d, WHICH[ways].family);
+}
+
+static void on_network(void *arg, unsigned ways)
 {
     struct ov_daemon *d = arg;
     ov_mapping_check(d);
     ov_beacons_refresh(d);
     if (!ov_sockets_refresh(d)) {
-        if (!way)
-            return;
-        ov_log(&d->log, OV_LOG_INFO, "the default route is another; all paths are proven anew");
-        prove_paths(d);
+        if (ways != 0)
+            on_reroute(d, ways);
         return;
     }
     ov_log(&d->log, OV_LOG_DEBUG, "the addresses of this host changed");
@@ -260,7 +272,7 @@ static void on_prepare(uv_prepare_t *p)
         ov_log(&d->log, OV_LOG_INFO,
                "this host slept, or the daemon was stopped; all paths are proven anew");
         ov_watch_proven(d->watch);
-        prove_paths(d);
+        prove_paths(d, 0);
         ov_mapping_check(d);
     }
     if (d->announce) {

@@ -220,13 +220,20 @@ void ov_node_shutdown(struct ov_node *n, ov_time now)
 
 void ov_node_network_changed(struct ov_node *n, ov_time now)
 {
+    ov_node_rerouted(n, 0, now);
+}
+
+void ov_node_rerouted(struct ov_node *n, uint8_t family, ov_time now)
+{
     struct ov_peer *p;
     ov_node_turn_begin(n, now);
-    ov_attempts_abort(&n->e);
-    ov_budget_forget(&n->e.budget);
-    ov_reflect_restart(&n->e);
+    if (family != 6) { /* NATs are IPv4's */
+        ov_attempts_abort(&n->e);
+        ov_budget_forget(&n->e.budget);
+        ov_reflect_restart(&n->e);
+    }
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
-        ov_peer_network_changed(p);
+        ov_peer_network_changed(p, family);
     ov_lan_moved(&n->lan);
     ov_rootlink_network_changed(&n->roots);
     ov_node_turn_end(n);

@@ -69,6 +69,8 @@ void ov_node_extra_sockets(struct ov_node *n, uint64_t id, uint16_t first, const
                            size_t count, ov_time now);
 /* The host slept, or something else made all paths doubtful. */
 void ov_node_network_changed(struct ov_node *n, ov_time now);
+/* The same for what goes by IPv4 (`family` 4) or IPv6 (6) alone, all of it (0). */
+void ov_node_rerouted(struct ov_node *n, uint8_t family, ov_time now);
 
 /* Find members on the LAN (lan.h): send beacons when OV_EVENT_LAN says so, and take those heard.
  * Off at first. */

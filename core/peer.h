@@ -208,8 +208,8 @@ bool ov_peer_covered(const struct ov_peer *p);
 /* What is due; when to look again, or OV_NEVER. */
 ov_time ov_peer_doubt(struct ov_peer *p);
 
-/* All direct paths are doubtful (network change). */
-void ov_peer_network_changed(struct ov_peer *p);
+/* All direct paths of this family (0: of both) are doubtful (network change). */
+void ov_peer_network_changed(struct ov_peer *p, uint8_t family);
 void ov_peer_service(void *peer, ov_time now); /* the timer */
 /* ---- keepalives (peer_keepalive.c) ---- */
 

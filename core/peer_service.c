@@ -155,17 +155,29 @@ void ov_peer_lost(struct ov_peer *p)
     ov_emit(p->e, &(struct ov_out_event){.kind = OV_EVENT_PEER, .addr = p->id.addr});
 }
 
+/* Does a change of what goes by `family` (0: of all) leave it as it is? It is used by the other
+ * one; or by a relay, and then what is tried meanwhile is punching, which is IPv4's. */
+static bool is_unaffected(const struct ov_peer *p, uint8_t family)
+{
+    int i = p->paths->active;
+    return family != 0 && ov_peer_up(p) &&
+           (i >= 0 ? p->paths->p[i].remote.ip.family != family : family == 6);
+}
+
 /* Every path has to be proven anew. Meanwhile the relay carries what there is; where there is none
  * the chosen path goes on, in doubt: a root must not be deaf and dumb to all its nodes because it
  * got one more address. */
-void ov_peer_network_changed(struct ov_peer *p)
+void ov_peer_network_changed(struct ov_peer *p, uint8_t family)
 {
     ov_time now = p->e->now;
     if (!p->paths)
         return;
     bool alone = ov_peer_up(p) && p->paths->active >= 0 && !ov_peer_relay_for(p);
+    bool unaffected = is_unaffected(p, family);
     for (int i = 0; i < OV_PATHS_MAX; i++) {
         struct ov_path *path = &p->paths->p[i];
+        if (family != 0 && path->remote.ip.family != family)
+            continue;
         bool keep = alone && i == p->paths->active;
         /* Whom we call by ourselves takes us from any address; a node that called us, only from
          * the one that it knows. */
@@ -178,12 +190,14 @@ void ov_peer_network_changed(struct ov_peer *p)
         path->state = keep ? OV_PATH_VALID : OV_PATH_TRYING;
         ov_path_schedule(path, now, 0);
     }
+    ov_peer_wake(p, now);
+    if (unaffected)
+        return;
     if (!alone) {
         p->paths->active = OV_PATH_RELAY;
         p->paths->since = now;
     }
     p->unanswered = alone ? now : 0;
-    ov_peer_wake(p, now);
     ov_punch_reset(p);
     memset(&p->seen, 0, sizeof p->seen); /* as it was there */
     if (p->keep) {

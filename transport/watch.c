@@ -37,7 +37,6 @@
 struct ov_watch {
     uv_poll_t poll;
     uv_timer_t timer; /* to the next look */
-    uv_timer_t cool;  /* while it runs, no move of the way is told */
     unsigned open_handles;
     int fd;
     bool closing;
@@ -45,6 +44,7 @@ struct ov_watch {
     uint64_t fingerprint;
     struct ov_way way[2];  /* of IPv4 and IPv6, when last asked; all zeroes: none */
     struct ov_way told[2]; /* that the owner goes by */
+    uv_timer_t cool[2];    /* while it runs, no move of that way is told */
     unsigned ignored[OV_WATCH_IGNORE_MAX];
     size_t nignored;
     ov_watch_cb cb;
@@ -126,13 +126,10 @@ static bool find_ways(struct ov_watch *w)
     return asked;
 }
 
-static bool has_moved(const struct ov_watch *w)
+static bool has_moved(const struct ov_watch *w, int i)
 {
-    for (int i = 0; i < 2; i++)
-        if (w->way[i].ifindex != w->told[i].ifindex ||
-            !ov_ip_equal(&w->way[i].router, &w->told[i].router))
-            return true;
-    return false;
+    return w->way[i].ifindex != w->told[i].ifindex ||
+           !ov_ip_equal(&w->way[i].router, &w->told[i].router);
 }
 
 /* ---- messages ---- */
@@ -209,22 +206,25 @@ static void ask(struct ov_watch *w)
         arm(w, RETRY_MS);
 }
 
-/* Either timer: look, and tell what there is to tell. */
+/* Each of the timers: look, and tell what there is to tell. */
 static void on_timer(uv_timer_t *timer)
 {
     struct ov_watch *w = timer->data;
     uint64_t before = w->fingerprint;
-    ask(w);
-    bool way = has_moved(w) && !uv_is_active((uv_handle_t *)&w->cool);
-    bool changed = w->changed || way || before != w->fingerprint;
+    unsigned ways = 0;
 
-    w->changed = false;
-    if (way) {
-        memcpy(w->told, w->way, sizeof w->told);
-        (void)uv_timer_start(&w->cool, on_timer, OV_WATCH_COOL_MS, 0);
+    ask(w);
+    for (int i = 0; i < 2; i++) {
+        if (!has_moved(w, i) || uv_is_active((uv_handle_t *)&w->cool[i]))
+            continue;
+        ways |= i == 0 ? OV_WATCH_WAY4 : OV_WATCH_WAY6;
+        w->told[i] = w->way[i];
+        (void)uv_timer_start(&w->cool[i], on_timer, OV_WATCH_COOL_MS, 0);
     }
+    bool changed = w->changed || ways != 0 || before != w->fingerprint;
+    w->changed = false;
     if (changed)
-        w->cb(w->arg, way);
+        w->cb(w->arg, ways);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -299,9 +299,12 @@ int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_wat
         return OV_EIO;
     }
     (void)uv_timer_init(loop, &w->timer); /* cannot fail */
-    (void)uv_timer_init(loop, &w->cool);
-    w->poll.data = w->timer.data = w->cool.data = w;
-    w->open_handles = 3;
+    w->poll.data = w->timer.data = w;
+    w->open_handles = 4;
+    for (int i = 0; i < 2; i++) {
+        (void)uv_timer_init(loop, &w->cool[i]);
+        w->cool[i].data = w;
+    }
     ask(w);
     memcpy(w->told, w->way, sizeof w->told);
     if (uv_poll_start(&w->poll, UV_READABLE, on_poll) != 0) {
@@ -331,7 +334,8 @@ int ov_watch_ignore(struct ov_watch *w, unsigned ifindex, bool ignore)
 void ov_watch_proven(struct ov_watch *w)
 {
     memcpy(w->told, w->way, sizeof w->told);
-    (void)uv_timer_stop(&w->cool);
+    for (int i = 0; i < 2; i++)
+        (void)uv_timer_stop(&w->cool[i]);
 }
 
 void ov_watch_close(struct ov_watch *w)
@@ -341,7 +345,8 @@ void ov_watch_close(struct ov_watch *w)
     w->closing = true;
     uv_close((uv_handle_t *)&w->poll, on_closed);
     uv_close((uv_handle_t *)&w->timer, on_closed);
-    uv_close((uv_handle_t *)&w->cool, on_closed);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&w->cool[i], on_closed);
     close(w->fd); /* libuv has let go of it already */
 }
 

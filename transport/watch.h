@@ -9,19 +9,21 @@
 #include <uv.h>
 
 struct ov_watch;
-typedef void (*ov_watch_cb)(void *arg, bool way);
+#define OV_WATCH_WAY4 1u
+#define OV_WATCH_WAY6 2u
+typedef void (*ov_watch_cb)(void *arg, unsigned ways);
 /* `changed` comes once for all that happens within the 250 ms: when the addresses of interfaces
- * that are up, or the routes, are other ones than before. `way`: packets to the internet leave by
- * another interface or router, of which no address need tell. After one such, the next comes
- * OV_WATCH_COOL_MS later, if the way is another still by then: others on the LAN can move it as
- * they like. OV_ENOMEM, OV_EIO. */
+ * that are up, or the routes, are other ones than before. `ways`: packets of these families to
+ * the internet leave by another interface or router, of which no address need tell. After one such,
+ * the next of that family comes OV_WATCH_COOL_MS later, if the way is another still by then: others
+ * on the LAN can move it as they like. OV_ENOMEM, OV_EIO. */
 #define OV_WATCH_COOL_MS 10000
 OV_CHECK int ov_watch_open(uv_loop_t *loop, ov_watch_cb changed, void *arg, struct ov_watch **out);
 /* What happens on this interface (one of our TAPs) is of no interest; `ignore` false takes that
  * back, before the TAP is closed. OV_EFULL above OV_WATCH_IGNORE_MAX. */
 #define OV_WATCH_IGNORE_MAX 32
 OV_CHECK int ov_watch_ignore(struct ov_watch *w, unsigned ifindex, bool ignore);
-/* For another reason than `way`, the owner starts anew by the way there is: it need not be told,
+/* For another reason than `ways`, the owner starts anew by those there are: they need not be told,
  * and the next is told at once. */
 void ov_watch_proven(struct ov_watch *w);
 void ov_watch_close(struct ov_watch *w);

@@ -65,7 +65,7 @@ check "the default route moves to the second: the server hears of it" within 3 s
 check "the LAN is used as before" within 5 json alice '.peers[] | select(.address == "'"${ADDRESS[bob]}"'").remote | startswith("10.0.2.2:")' peers
 
 # Somebody on the LAN moves it as he likes (a router advertisement does): that is not followed each time.
-moves() { grep -c "the default route is another" "$LOG/alice.log"; }
+moves() { grep -c "the default route for IPv4 is another" "$LOG/alice.log"; }
 MOVES=$(moves)
 for _ in 1 2 3 4; do
     ip -n alice route replace default via 10.0.2.1 dev eth0

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -89,6 +90,31 @@ static inline bool edge_netns(void)
             return 0;                                                                              \
         }                                                                                          \
     } while (0)
+
+/* All file descriptors that this process may have, but those of programs that it runs. */
+struct edge_descriptors {
+    struct rlimit before;
+    int fd[64];
+    size_t n;
+};
+
+static inline void edge_take_descriptors(struct edge_descriptors *t)
+{
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &t->before), 0);
+    struct rlimit few = {.rlim_cur = 64, .rlim_max = t->before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    for (t->n = 0; t->n < 64; t->n++)
+        if ((t->fd[t->n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+            break;
+    assert_true(t->n > 0 && t->n < 64);
+}
+
+static inline void edge_give_descriptors(struct edge_descriptors *t)
+{
+    while (t->n > 0)
+        close(t->fd[--t->n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &t->before), 0);
+}
 
 /* Run a shell command; true when it succeeds. */
 __attribute__((format(printf, 1, 2))) static inline bool edge_sh(const char *fmt, ...)

@@ -763,6 +763,39 @@ static void test_rerouted(void **state)
     wu_free(s.w);
 }
 
+/* Another way out for one family is none of the other's business. */
+static void test_rerouted_family(void **state)
+{
+    struct silence s = talking(22);
+    struct ov_endpoint six = {.ip = {6, {0x20, 0x01, 0x0d, 0xb8}}, .port = 7};
+
+    (void)state;
+    wu_run(s.w, 3 * OV_SEC);
+    int i = s.p->paths->active;
+    assert_true(i >= 0);
+    int k = ov_paths_add(s.p->paths, 0, &six, OV_CANDIDATE_SEEN, s.w->now);
+    s.p->paths->p[k].state = OV_PATH_VALID;
+    s.p->paths->p[k].last_rx = s.p->paths->p[k].last_ok = s.w->now;
+    ov_time nat = s.a->e->changed;
+    wu_log_clear(s.w);
+    ov_node_rerouted(s.a->n, 6, s.w->now);
+    wu_drain(s.a);
+    assert_int_equal(s.p->paths->active, i);
+    assert_int_equal(s.p->paths->p[i].state, OV_PATH_VALID);
+    assert_int_equal(s.p->paths->p[k].state, OV_PATH_TRYING);
+    assert_int_equal(s.a->e->changed, nat);
+    assert_null(wu_sent(s.w, s.a, OV_WIRE_INITIATION));
+    s.p->paths->p[k].state = OV_PATH_VALID;
+    ov_node_rerouted(s.a->n, 4, s.w->now);
+    wu_drain(s.a);
+    assert_int_equal(s.p->paths->active, OV_PATH_RELAY);
+    assert_int_equal(s.p->paths->p[i].state, OV_PATH_TRYING);
+    assert_int_equal(s.p->paths->p[k].state, OV_PATH_VALID);
+    assert_int_equal(s.a->e->changed, s.w->now);
+    assert_non_null(wu_sent(s.w, s.a, OV_WIRE_INITIATION)); /* to the root */
+    wu_free(s.w);
+}
+
 /* ---- large messages ---- */
 
 static void test_fragmented(void **state)
@@ -881,6 +914,7 @@ int main(void)
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),
         cmocka_unit_test(test_rerouted),
+        cmocka_unit_test(test_rerouted_family),
         cmocka_unit_test(test_fragmented),
         cmocka_unit_test(test_reassembly_memory),
         cmocka_unit_test(test_reassembly_of_strangers),

@@ -4,26 +4,25 @@
 #include "tests/unit/edge.h"
 
 #include <arpa/inet.h>
-#include <sys/resource.h>
 
 struct fixture {
     uv_loop_t loop;
     struct ov_watch *w;
     size_t fired;
     uint64_t fired_at;
-    bool way;     /* with the last one */
+    unsigned way; /* with the last one */
     size_t moves; /* with how many */
     uint64_t moved_at;
 };
 
-static void on_change(void *arg, bool way)
+static void on_change(void *arg, unsigned ways)
 {
     struct fixture *f = arg;
 
     f->fired++;
-    f->way = way;
+    f->way = ways;
     f->fired_at = uv_hrtime();
-    if (way) {
+    if (ways != 0) {
         f->moves++;
         f->moved_at = f->fired_at;
     }
@@ -138,23 +137,24 @@ static void test_way(void **state)
 {
     static const struct {
         const char *command;
-        bool way;
+        unsigned way;
     } steps[] = {
-        {"ip route add default via 198.18.1.2", true},
-        {"ip route replace default via 198.18.1.3", true},
-        {"ip route add 198.51.100.0/24 via 198.18.1.2", false},
-        {"ip route add default via 198.18.2.1 dev b0 metric 50", false}, /* the other has none: 0 */
-        {"ip route del default via 198.18.1.3", true},
-        {"ip route add default via 198.18.1.3 metric 20", true},
-        {"ip -6 route add default via fd00:1::2", true},
-        {"ip -6 route add default via fd00:2::2 metric 10", true},
-        {"ip -6 route del default via fd00:2::2", true},
-        {"ip rule add pref 7 table 77", true},
-        {"ip rule del pref 7", true},
-        {"ip -6 rule add pref 7 table 77", true},
-        {"ip -6 rule del pref 7", true},
-        {"ip route add 128.0.0.0/1 via 198.18.1.2", true}, /* as some VPNs lay theirs over it */
-        {"ip route del default via 198.18.1.3", false},
+        {"ip route add default via 198.18.1.2", OV_WATCH_WAY4},
+        {"ip route replace default via 198.18.1.3", OV_WATCH_WAY4},
+        {"ip route add 198.51.100.0/24 via 198.18.1.2", 0},
+        {"ip route add default via 198.18.2.1 dev b0 metric 50", 0}, /* the other has none: 0 */
+        {"ip route del default via 198.18.1.3", OV_WATCH_WAY4},
+        {"ip route add default via 198.18.1.3 metric 20", OV_WATCH_WAY4},
+        {"ip -6 route add default via fd00:1::2", OV_WATCH_WAY6},
+        {"ip -6 route add default via fd00:2::2 metric 10", OV_WATCH_WAY6},
+        {"ip -6 route del default via fd00:2::2", OV_WATCH_WAY6},
+        {"ip rule add pref 7 table 77", OV_WATCH_WAY4},
+        {"ip rule del pref 7", OV_WATCH_WAY4},
+        {"ip -6 rule add pref 7 table 77", OV_WATCH_WAY6},
+        {"ip -6 rule del pref 7", OV_WATCH_WAY6},
+        {"ip route add 128.0.0.0/1 via 198.18.1.2",
+         OV_WATCH_WAY4}, /* as some VPNs lay theirs over it */
+        {"ip route del default via 198.18.1.3", 0},
     };
     struct fixture *f = *state;
 
@@ -169,7 +169,7 @@ static void test_way(void **state)
         assert_true(edge_sh(steps[i].command));
         expect_once(f);
         if (f->way != steps[i].way)
-            fail_msg("%s: %d", steps[i].command, f->way);
+            fail_msg("%s: %u", steps[i].command, f->way);
         ov_watch_proven(f->w); /* or the next had to wait */
     }
     assert_true(edge_sh("ip route flush table 77 && ip -6 route flush table 77"));
@@ -181,7 +181,8 @@ static void test_cool_down(void **state)
 {
     struct fixture *f = *state, other = {0};
 
-    assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0"));
+    assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0 && "
+                        "ip addr add fd00:1::1/64 dev a0 nodad"));
     expect_once(f);
     assert_true(edge_sh("ip route add default via 198.18.1.2"));
     assert_true(edge_wait(&f->loop, &f->moves, 1));
@@ -190,18 +191,21 @@ static void test_cool_down(void **state)
     assert_int_equal(ov_watch_open(&f->loop, on_change, &other, &other.w), OV_OK);
     for (int router = 4; router >= 2; router--) {
         assert_true(edge_sh("ip route replace default via 198.18.1.%d", router));
-        expect_once(f); /* which is the route, and no move */
+        expect_once(f); /* some route is another: no move */
     }
     assert_int_equal(f->moves, 1);
     assert_int_equal(other.moves, 1);
     uint64_t before = other.moved_at;
-    assert_true(edge_wait(&f->loop, &other.moves, 2) || edge_wait(&f->loop, &other.moves, 2));
+    assert_true(edge_sh("ip -6 route add default via fd00:1::2"));
+    expect_once(f); /* the other family's */
+    assert_int_equal(f->way, OV_WATCH_WAY6);
+    assert_true(edge_wait(&f->loop, &other.moves, 3) || edge_wait(&f->loop, &other.moves, 3));
     assert_true(other.moved_at - before >= (OV_WATCH_COOL_MS - 1000) * 1000000ull);
-    assert_int_equal(f->moves, 1);
+    assert_int_equal(f->moves, 2);
     ov_watch_proven(other.w);
     assert_true(edge_sh("ip route replace default via 198.18.1.3"));
-    assert_true(edge_wait(&f->loop, &f->moves, 2));    /* it had waited long enough, */
-    assert_true(edge_wait(&f->loop, &other.moves, 3)); /* and this one was let off it */
+    assert_true(edge_wait(&f->loop, &f->moves, 3));    /* it had waited long enough, */
+    assert_true(edge_wait(&f->loop, &other.moves, 4)); /* and this one was let off it */
     ov_watch_close(other.w);
 }
 
@@ -209,31 +213,23 @@ static void test_cool_down(void **state)
 static void test_cannot_ask(void **state)
 {
     struct fixture *f = *state;
-    struct rlimit before, few;
+    struct edge_descriptors all;
     struct ov_ip ip;
-    int fd[64];
-    size_t n = 0, nips;
+    size_t n;
 
     assert_true(edge_sh("ip addr add 198.18.1.1/24 dev a0 && ip route add default via 198.18.1.2"));
     expect_once(f);
-    assert_true(f->way);
+    assert_int_equal(f->way, OV_WATCH_WAY4);
     ov_watch_proven(f->w);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-    while (n < 64 && (fd[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
-        n++;
-    assert_true(n > 0 && n < 64);
-    assert_int_equal(ov_watch_addresses(&ip, 1, &nips, NULL, NULL), OV_EIO);
+    edge_take_descriptors(&all);
+    assert_int_equal(ov_watch_addresses(&ip, 1, &n, NULL, NULL), OV_EIO);
     assert_true(edge_sh("ip route add 198.51.100.0/24 via 198.18.1.2"));
     expect_once(f);
     assert_false(f->way);
     assert_true(edge_sh("ip route replace default via 198.18.1.3"));
     expect_once(f);
     assert_false(f->way);
-    while (n > 0)
-        close(fd[--n]);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    edge_give_descriptors(&all);
     expect_once(f); /* it asked again by itself */
     assert_true(f->way);
 }
