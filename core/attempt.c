@@ -210,15 +210,19 @@ static void on_sockets(void *arg)
     a->nsockets = ov_extra_list(a->e, &a->owner, a->socket, OV_EXTRA_MAX);
     if (a->state != SOCKETS)
         return;
-    if (a->nsockets < a->wanted / 2 + 1 || ov_reflect_roots(a->e, roots) == 0) {
+    size_t n = ov_reflect_roots(a->e, roots);
+    if (a->nsockets < a->wanted / 2 + 1 || n == 0) {
         a->state = FAILED; /* not from in here: whoever opened the sockets looks at the owner */
         wake(a, a->e->now);
         return;
     }
     a->state = BASE;
-    const struct ov_path_quality *q = &roots[0]->paths->p[roots[0]->paths->active].q;
-    a->root_rtt = q->srtt;
-    a->root_loss = q->loss;
+    for (size_t i = 0; i < n; i++) {
+        const struct ov_path_quality *q = &roots[i]->paths->p[roots[i]->paths->active].q;
+        a->roots[i] = (struct canary_root){.addr = roots[i]->id.addr, .rtt = q->srtt};
+        a->root_loss = q->loss > a->root_loss ? q->loss : a->root_loss;
+    }
+    a->nroots = n;
     wake(a, OV_NEVER);
     if (!ov_reflect_ask(a->e, &(struct ov_reflect_ask){.root = roots[0],
                                                        .socket = a->socket[0],
@@ -332,7 +336,7 @@ bool ov_attempt_fresh(struct ov_peer *p)
 static enum ov_attempt_result reserve(struct ov_peer *p)
 {
     struct ov_engine *e = p->e;
-    if (e->nat.narrow == OV_NAT_YES)
+    if (ov_reflect_is_narrow(e))
         return OV_ATTEMPT_NARROW;
     switch (ov_budget_reserve(&e->budget, p->id.addr, e->now)) {
     case OV_OK:

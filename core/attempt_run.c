@@ -42,33 +42,66 @@ static enum sight look(const struct attempt *a, ov_time now)
 static void on_canary(void *arg, unsigned tag, const struct ov_endpoint *seen, ov_time rtt)
 {
     struct attempt *a = arg;
-    (void)tag;
+    struct canary_root *r = &a->roots[tag];
     (void)rtt;
     a->canary_out = false;
     if (seen) {
         /* What gets through in a pause tells little. */
         a->canaries_lost -= a->canaries_lost > 0 && !a->canary_paused;
+        r->lost -= r->lost > 0 && !a->canary_paused;
         ov_budget_canary_home(&a->e->budget);
     } else {
         a->canaries_lost += CANARY_LOST;
+        r->lost += CANARY_LOST;
         ov_budget_canary_lost(&a->e->budget);
+        if (!a->first_lost)
+            a->first_lost = a->e->now;
+        ov_reflect_check(a->e); /* the router, or the root? See is_router() */
     }
+}
+
+/* The root to ask, so that none can fool us alone: they take turns; and in a pause, which lasts
+ * until a canary comes home, it is another one than the last. NULL: none is there. */
+static struct canary_root *next_root(struct attempt *a, struct ov_peer **out)
+{
+    size_t first = ov_budget_waits(&a->e->budget) ? a->asked + 1 : a->turn;
+    for (size_t i = first; i < first + a->nroots; i++) {
+        struct canary_root *r = &a->roots[i % a->nroots];
+        *out = ov_peer_find(a->e, r->addr);
+        if (*out && ov_peer_online(*out) && ov_reflect_endpoint(*out))
+            return r;
+    }
+    return NULL;
+}
+
+/* Is it the router that swallows canaries? Then no root answers them, and all are heard all the
+ * same by the flow that was there before. A root that says nothing, has gone away or cannot be
+ * reached tells nothing of the router. */
+static bool is_router(const struct attempt *a)
+{
+    for (size_t i = 0; i < a->nroots; i++) {
+        const struct ov_peer *p = ov_peer_find(a->e, a->roots[i].addr);
+        if (!p || !ov_reflect_endpoint(p) || !a->roots[i].lost ||
+            p->paths->p[p->paths->active].last_rx <= a->first_lost)
+            return false;
+    }
+    return true;
 }
 
 /* A new flow of ours to a root: from the newest socket on the hard side; on the easy side, whose
  * socket is known to the root, from one of its spare ones. */
 static void send_canary(struct attempt *a)
 {
-    struct ov_peer *roots[OV_REFLECT_ROOTS];
+    struct ov_reflect_ask ask = {.tries = 1, .fn = on_canary, .arg = a};
     size_t spare = a->nsockets > a->plan.sockets ? a->nsockets - a->plan.sockets : 0;
-    struct ov_reflect_ask ask = {
-        .tries = 1, .wait = 3 * a->root_rtt + CANARY_LATE, .fn = on_canary, .arg = a};
-    if (a->canary_out || ov_reflect_roots(a->e, roots) == 0)
+    const struct canary_root *r = a->canary_out ? NULL : next_root(a, &ask.root);
+    if (!r)
         return;
-    ask.root = roots[0];
+    ask.wait = 3 * r->rtt + CANARY_LATE;
+    ask.tag = (unsigned)(r - a->roots);
     if (spare) {
         ask.socket = a->socket[a->plan.sockets + a->canaries % spare];
-        ask.to_other = a->canaries / spare % 2 == 1 && roots[0]->reflect_port;
+        ask.to_other = a->canaries / spare % 2 == 1 && ask.root->reflect_port;
     } else {
         size_t newest = a->openers ? a->openers - 1 : 0;
         ask.socket = a->socket[(newest + a->canaries) % a->nsockets];
@@ -77,6 +110,8 @@ static void send_canary(struct attempt *a)
         return;
     a->canaries++;
     a->canary_paused = ov_budget_waits(&a->e->budget);
+    a->asked = ask.tag;
+    a->turn += !a->canary_paused;
     a->canary_out = ov_reflect_ask(a->e, &ask);
     if (!a->canary_out)
         a->canaries_lost += CANARY_LOST;
@@ -152,7 +187,8 @@ enum ov_attempt_result ov_attempt_run(struct attempt *a, ov_time now)
     if (s == PROVEN)
         return OV_ATTEMPT_HIT;
     if (a->canaries_lost >= (a->root_loss >= LOSSY ? CANARY_LOSSY : CANARY_ENOUGH)) {
-        ov_reflect_narrow(a->e);
+        if (is_router(a))
+            ov_reflect_narrow(a->e);
         return OV_ATTEMPT_NARROW;
     }
     if (dt >= a->plan.end)

@@ -4,11 +4,19 @@
 
 #include "attempt.h"
 #include "extra.h"
+#include "reflect.h"
 
 #define ATTEMPTS_MAX 8
 #define ATTEMPT_TICK (10 * OV_MS)
 
 enum attempt_state { SOCKETS, BASE, ASKED, RUN, LINGER, FRESH, FAILED };
+
+/* A root that canaries ask. */
+struct canary_root {
+    ov_addr addr;
+    ov_time rtt;   /* before the attempt began */
+    unsigned lost; /* its canaries, as canaries_lost counts those of all */
+};
 
 struct attempt {
     struct ov_engine *e;
@@ -27,11 +35,14 @@ struct attempt {
 
     struct ov_nat_view mine, theirs;
     struct ov_endpoint seen, target; /* ours and theirs, from outside */
-    ov_time began, t0, root_rtt;
+    ov_time began, t0;
     uint32_t openers, probes, canaries; /* sent so far */
     bool canary_out, canary_paused;     /* it left while all else waited for it */
     unsigned canaries_lost;             /* weighed against those that came home */
-    uint32_t root_loss;                 /* permille, before it began */
+    ov_time first_lost;                 /* when the first canary was missed; 0: none was */
+    struct canary_root roots[OV_REFLECT_ROOTS];
+    size_t nroots, asked, turn; /* the one asked last; whose turn it is */
+    uint32_t root_loss;         /* permille, before it began; of the worse one */
 };
 
 struct ov_attempts {

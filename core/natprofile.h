@@ -35,7 +35,8 @@ struct ov_nat_profile {
     uint8_t hairpin;  /* enum ov_nat_answer: a datagram to our own outside endpoint comes back */
     uint8_t udp;      /* YES: answers come by UDP; NO: they do not, though they should */
     uint8_t nat;      /* NO: our own address is what others see */
-    uint8_t narrow;   /* YES: the router in front of us took no more flows or packets */
+    uint8_t narrow;   /* YES: the router in front of us lately took no more flows or packets; told
+                         by ov_reflect_profile() only */
     uint16_t lives_s; /* seen: a mapping lives so long without traffic; 0: not known */
     uint16_t dies_s;  /* seen: it does not live so long; 0: never seen */
     struct ov_endpoint seen;

@@ -52,7 +52,9 @@ struct ov_reflect_ask {
 bool ov_reflect_ask(struct ov_engine *e, const struct ov_reflect_ask *a);
 /* No answer to `arg` any more. */
 void ov_reflect_cancel(struct ov_engine *e, const void *arg);
-/* Roots that we have a direct IPv4 way to, the one in use first. */
+/* A root's IPv4 endpoint by UDP, if that is how we reach it; else NULL. */
+const struct ov_endpoint *ov_reflect_endpoint(const struct ov_peer *root);
+/* Roots that we have such a way to, the one in use first. */
 size_t ov_reflect_roots(struct ov_engine *e, struct ov_peer *out[OV_REFLECT_ROOTS]);
 
 /* ---- happenings ---- */
@@ -68,6 +70,7 @@ void ov_reflect_check(struct ov_engine *e);
 /* The router in front of us takes no more flows or packets: to find that out is a nuisance to
  * others behind it, so it is believed for hours, in other networks and back, too. */
 void ov_reflect_narrow(struct ov_engine *e);
+bool ov_reflect_is_narrow(const struct ov_engine *e);
 /* We are in another network. */
 void ov_reflect_restart(struct ov_engine *e);
 /* The profile as far as it is known now. */

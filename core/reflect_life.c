@@ -175,7 +175,7 @@ static void give_up(struct ov_reflect *r)
 static void check(struct ov_reflect *r)
 {
     struct ov_peer *p = promiser(r);
-    if (!p || r->e->nat.narrow == OV_NAT_YES) {
+    if (!p || ov_reflect_is_narrow(r->e)) {
         give_up(r);
         return;
     }

@@ -48,15 +48,15 @@ void ov_reflect_seen(struct ov_peer *root, const struct ov_endpoint *was)
 
 void ov_reflect_narrow(struct ov_engine *e)
 {
-    e->nat.narrow = OV_NAT_YES;
     e->reflect->narrow_ip = e->nat.seen.ip;
     e->reflect->narrow_at = e->now;
 }
 
-static bool was_narrow(const struct ov_reflect *r)
+bool ov_reflect_is_narrow(const struct ov_engine *e)
 {
-    return r->narrow_ip.family && ov_ip_equal(&r->narrow_ip, &r->e->nat.seen.ip) &&
-           r->e->now - r->narrow_at < NARROW_LIFE;
+    const struct ov_reflect *r = e->reflect;
+    return r->narrow_ip.family && ov_ip_equal(&r->narrow_ip, &e->nat.seen.ip) &&
+           e->now - r->narrow_at < NARROW_LIFE;
 }
 
 void ov_reflect_restart(struct ov_engine *e)
@@ -258,8 +258,6 @@ static void finish(struct ov_reflect *r)
                                                       : OV_NAT_ADF;
     if (m->hairpin_sent)
         e->nat.hairpin = m->hairpin_heard ? OV_NAT_YES : OV_NAT_NO;
-    if (was_narrow(r))
-        e->nat.narrow = OV_NAT_YES;
     e->nat.measured = e->now;
     bool changed = memcmp(&was.view, &e->nat.view, 3) != 0 || was.nat != e->nat.nat ||
                    !ov_ip_equal(&was.seen.ip, &e->nat.seen.ip);
@@ -289,6 +287,8 @@ ov_time ov_reflect_measure_service(struct ov_reflect *r)
 void ov_reflect_profile(const struct ov_engine *e, struct ov_nat_profile *out)
 {
     *out = e->nat;
+    if (ov_reflect_is_narrow(e))
+        out->narrow = OV_NAT_YES;
     if (e->udp_heard)
         out->udp = OV_NAT_YES;
     else if (e->keep && e->now - e->changed >= UDP_SILENCE)

@@ -91,8 +91,6 @@ bool ov_reflect_promise(struct ov_peer *p, const struct ov_via *via,
 void ov_reflect_later_free(struct ov_reflect *r);
 
 /* reflect.c */
-/* A root's IPv4 endpoint by UDP, if that is how we reach it; else NULL. */
-const struct ov_endpoint *ov_reflect_endpoint(const struct ov_peer *root);
 void ov_reflect_answer(struct ov_peer *p, const struct ov_via *to, uint64_t txid, uint8_t flags);
 void ov_reflect_wake(struct ov_reflect *r, ov_time when);
 
