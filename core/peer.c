@@ -18,6 +18,7 @@
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
 #define RESTORE_CALLS    16
 #define SEEK_GAP         (5 * OV_SEC)
+#define CONFIRM          (5 * OV_SEC) /* who was answered so lately may be about to prove itself */
 
 #define AT(member) offsetof(struct ov_peer, member)
 _Static_assert(AT(id.addr) / OV_LINE + 2 == (AT(s.next) + sizeof(void *) - 1) / OV_LINE + 1,
@@ -49,13 +50,16 @@ void ov_peer_conflict(struct ov_engine *e, ov_addr a)
 }
 
 /* Who goes first when there is no room: who never proved to hold its key and whom we did not call
- * (of these a stranger makes as many as it pays for); then whom we call; then who was here; last,
- * who is. */
+ * (of these a stranger makes as many as it pays for); then whom we call; then who was here, perhaps
+ * before we started, or is a member; then whom we have just answered, or else each newcomer would
+ * be the first to go for the next one; last, who is here. */
 static unsigned standing(const struct ov_peer *p)
 {
     if (p->s.current)
+        return 4;
+    if (p->s.next && p->e->now - p->s.next->born < CONFIRM)
         return 3;
-    return ov_twins_boot(&p->s.twins) ? 2 : p->hs_wanted;
+    return ov_twins_boot(&p->s.twins) || p->remember || p->upper ? 2 : p->hs_wanted;
 }
 
 /* Make room: of those with the lowest standing that nobody keeps, the one longest without a packet.

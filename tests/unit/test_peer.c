@@ -629,14 +629,15 @@ static void test_eviction(void **state)
     wu_free(w);
 }
 
-/* Who was here once stays longer than strangers who were never heard to hold their key, however
- * many and however new they are; whom we call, too. */
+/* Who was here once, perhaps before a restart, and members stay longer than strangers who were
+ * never heard to hold their key, however many and however new they are; whom we call, too. */
 static void test_eviction_unproven(void **state)
 {
     struct wu *w = wu_new(14);
     struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 6});
     struct wu_node *b = wu_node(w, 0);
-    struct ov_identity called = wu_fake(w, 0x1000000001);
+    struct ov_identity called = wu_fake(w, 0x1000000001), stored = wu_fake(w, 0x1000000002),
+                       member = wu_fake(w, 0x1000000003);
     struct ov_peer *p;
 
     (void)state;
@@ -649,13 +650,94 @@ static void test_eviction_unproven(void **state)
     assert_int_equal(ov_peer_get(a->e, &called, &p), OV_OK);
     ov_peer_connect(p);
     assert_true(p->hs_wanted);
-    for (ov_addr i = 2; i <= 50; i++) {
+    assert_int_equal(ov_peer_get(a->e, &stored, &p), OV_OK);
+    p->remember = true;
+    assert_int_equal(ov_peer_get(a->e, &member, &p), OV_OK);
+    p->upper = w; /* (not looked into here) */
+    for (ov_addr i = 4; i <= 50; i++) {
         struct ov_identity id = wu_fake(w, 0x1000000000 + i);
+        w->now += OV_MS;
+        ov_node_tick(a->n, w->now);
         assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
-        assert_in_range(a->e->peers.len, 3, 6);
+        assert_in_range(a->e->peers.len, 5, 6);
         assert_non_null(wu_peer(a, b));
         assert_non_null(ov_peer_find(a->e, called.addr));
+        assert_non_null(ov_peer_find(a->e, stored.addr));
+        assert_non_null(ov_peer_find(a->e, member.addr));
     }
+    ov_peer_find(a->e, member.addr)->upper = NULL;
+    wu_free(w);
+}
+
+static bool drop_responses(void *arg, struct wu_packet *p)
+{
+    (void)arg;
+    return p->data[0] != OV_WIRE_RESPONSE;
+}
+
+static void call(struct wu_node *n, struct wu_node *other)
+{
+    struct ov_peer *p = wu_know(n, other);
+
+    ov_node_tick(n->n, n->w->now);
+    ov_peer_hint(p, &other->ep);
+    ov_peer_connect(p);
+    wu_drain(n);
+}
+
+/* Who was just answered is given the time to prove itself, in a table full of those who were here
+ * once; and no more than that. */
+static void test_eviction_newcomers(void **state)
+{
+    struct wu *w = wu_new(15);
+    struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 4});
+    struct wu_node *new[3] = {wu_node(w, 0), wu_node(w, 0), wu_node(w, 0)};
+    struct ov_peer *p, *old;
+
+    (void)state;
+    for (ov_addr i = 1; i <= 4; i++) {
+        struct ov_identity id = wu_fake(w, 0x1000000000 + i);
+        assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
+        p->remember = true;
+    }
+    w->hook = drop_responses;
+    for (int i = 0; i < 3; i++) {
+        call(new[i], a);
+        wu_run(w, 100 * OV_MS);
+        for (int k = 0; k <= i; k++) {
+            p = wu_peer(a, new[k]);
+            assert_non_null(p);
+            assert_true(p->s.next && !p->s.current);
+        }
+        assert_int_equal(a->e->peers.len, 4);
+    }
+    old = ov_map_next(&a->e->peers, &(size_t){0}, NULL);
+    for (size_t it = 0; !old->remember;)
+        old = ov_map_next(&a->e->peers, &it, NULL);
+    w->hook = NULL;
+    wu_run(w, 3 * OV_SEC); /* they ask again */
+    for (int i = 0; i < 3; i++)
+        assert_true(ov_peer_up(wu_peer(a, new[i])));
+    assert_ptr_equal(ov_peer_find(a->e, old->id.addr), old);
+    wu_free(w);
+
+    /* One that does not use the time goes before one that was here. */
+    w = wu_new(16);
+    a = wu_node_with(w, &(struct ov_node_config){.max_peers = 2});
+    new[0] = wu_node(w, 0);
+    struct ov_identity was = wu_fake(w, 0x1000000001), id = wu_fake(w, 0x1000000002);
+    assert_int_equal(ov_peer_get(a->e, &was, &p), OV_OK);
+    p->remember = true;
+    w->hook = drop_responses;
+    call(new[0], a);
+    wu_run(w, 100 * OV_MS);
+    assert_non_null(wu_peer(a, new[0]));
+    w->hook = drop_all;
+    wu_run(w, 6 * OV_SEC);
+    ov_node_tick(a->n, w->now);
+    assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
+    assert_null(wu_peer(a, new[0]));
+    assert_non_null(ov_peer_find(a->e, was.addr));
     wu_free(w);
 }
 
@@ -910,6 +992,7 @@ int main(void)
         cmocka_unit_test(test_forget),
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_eviction_unproven),
+        cmocka_unit_test(test_eviction_newcomers),
         cmocka_unit_test(test_eviction_refused),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),
