@@ -40,6 +40,8 @@ void ov_api_failed(struct ov_api_call *c, int err, const char *message, const ch
 
 /* Whom people mean: an address, an overlay IP, on a controller a member's name too. 0: nobody. */
 ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text);
+/* Is it a member of a network whose controller runs here? */
+bool ov_api_is_member(const struct ov_daemon *d, ov_addr addr);
 /* /v1/doctor: api_doctor.c */
 void ov_api_get_doctor(struct ov_api_call *c);
 

@@ -71,6 +71,8 @@ static void add_peer(struct ov_daemon *d, const char *text, json_t *report)
     json_object_set_new(report, "asked", ov_json_of_text(text));
     if (addr == 0)
         return;
+    json_object_set_new(report, "self", json_boolean(addr == ov_node_identity(d->node)->addr));
+    json_object_set_new(report, "member", json_boolean(ov_api_is_member(d, addr)));
     if (ov_node_peer(d->node, addr, &info) == OV_OK)
         json_object_set_new(report, "peer", ov_json_of_peer(d, &info));
     set_ping(d, report, "ping", addr, false);
@@ -97,9 +99,9 @@ void ov_api_get_doctor(struct ov_api_call *c)
     json_object_set_new(host, "send_denied", json_boolean(is_denied(d)));
     json_object_set_new(host, "config_error", json_null());
     json_object_set_new(host, "state_error", json_null());
-    json_t *report =
-        json_pack("{s:o,s:o,s:o,s:n,s:n,s:n,s:n}", "host", host, "status", ov_json_of_status(d),
-                  "relayed", relayed_peers(d), "asked", "peer", "ping", "full_ping");
+    json_t *report = json_pack("{s:o,s:o,s:o,s:n,s:b,s:b,s:n,s:n,s:n}", "host", host, "status",
+                               ov_json_of_status(d), "relayed", relayed_peers(d), "asked", "self",
+                               false, "member", false, "peer", "ping", "full_ping");
     if (report != NULL) {
         add_networks(d, report);
         if (c->args[0] != NULL)

@@ -261,11 +261,27 @@ static void delete_network(struct ov_api_call *c)
 
 /* ---- pings ---- */
 
+static bool is_own_ip(const struct ov_daemon *d, const struct ov_ip *ip)
+{
+    ov_netid ids[OV_NETWORKS_MAX];
+    struct ov_network_info *info = malloc(sizeof(*info));
+    size_t n = info != NULL ? ov_node_networks(d->node, ids, OV_NETWORKS_MAX) : 0;
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        if (ov_node_network(d->node, ids[i], info) != OV_OK || info->state != OV_NET_STATE_READY)
+            continue;
+        for (size_t k = 0; k < info->cert.naddrs; k++)
+            found |= ov_ip_equal(&info->cert.addrs[k].ip, ip);
+    }
+    free(info);
+    return found;
+}
+
 static ov_addr by_overlay_ip(struct ov_daemon *d, const struct ov_ip *ip)
 {
     struct ov_node_stats stats;
     struct ov_peer_info info;
-    ov_addr found = 0;
+    ov_addr found = is_own_ip(d, ip) ? ov_node_identity(d->node)->addr : 0;
     ov_node_stats(d->node, &stats);
     ov_addr *v = calloc(stats.peers + 1, sizeof(*v));
     size_t n = v != NULL ? ov_node_peers(d->node, v, stats.peers) : 0;
@@ -283,6 +299,7 @@ static ov_addr by_overlay_ip(struct ov_daemon *d, const struct ov_ip *ip)
 
 /* Where the controller runs, members are known by name and IP even before there is a session. */
 struct member_search {
+    ov_addr addr; /* 0: not by that */
     const char *name;
     struct ov_ip ip; /* family 0: by name */
     struct ov_store *store;
@@ -293,7 +310,8 @@ struct member_search {
 static int match_member(void *arg, const struct ov_member_record *m)
 {
     struct member_search *s = arg;
-    bool hit = s->ip.family == 0 && strcmp(m->name, s->name) == 0;
+    bool hit =
+        s->addr != 0 ? m->id.addr == s->addr : s->ip.family == 0 && strcmp(m->name, s->name) == 0;
     for (size_t i = 0; i < m->naddrs && s->ip.family != 0; i++)
         hit |= ov_ip_equal(&m->addrs[i].ip, &s->ip);
     if (hit && m->state == OV_MEMBER_ADMITTED && m->id.addr != s->found) {
@@ -309,14 +327,20 @@ static int match_members_of(void *arg, const struct ov_net_record *n)
     return s->store->ops->member_each(s->store, n->netid, match_member, s);
 }
 
-static ov_addr by_membership(struct ov_daemon *d, const char *name, const struct ov_ip *ip)
+/* The one member of our networks that is meant; 0: there is none, or there are several. */
+static ov_addr by_membership(const struct ov_daemon *d, struct member_search s)
 {
     if (d->owner == NULL)
         return 0;
-    struct member_search s = {.name = name, .ip = *ip, .store = ov_owner_store(d->owner)};
+    s.store = ov_owner_store(d->owner);
     if (s.store->ops->net_each(s.store, match_members_of, &s) != OV_OK)
         return 0;
     return s.count == 1 ? s.found : 0;
+}
+
+bool ov_api_is_member(const struct ov_daemon *d, ov_addr addr)
+{
+    return by_membership(d, (struct member_search){.addr = addr}) != 0;
 }
 
 ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text)
@@ -327,7 +351,7 @@ ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text)
         return addr;
     if (ov_ip_parse(text, &ip) == OV_OK && (addr = by_overlay_ip(d, &ip)) != 0)
         return addr;
-    return by_membership(d, text, &ip);
+    return by_membership(d, (struct member_search){.name = text, .ip = ip});
 }
 
 static void post_ping(struct ov_api_call *c)

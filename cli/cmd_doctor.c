@@ -128,9 +128,9 @@ static json_t *alone(struct doctor *d, const char *daemon)
                             ? ov_json_of_text(why)
                             : json_null());
     how_to_start(d, host);
-    report =
-        json_pack("{s:o,s:n,s:[],s:o,s:[],s:s?,s:n,s:n,s:n}", "host", host, "status", "networks",
-                  "servers", servers, "relayed", "asked", d->peer, "peer", "ping", "full_ping");
+    report = json_pack("{s:o,s:n,s:[],s:o,s:[],s:s?,s:b,s:b,s:n,s:n,s:n}", "host", host, "status",
+                       "networks", "servers", servers, "relayed", "asked", d->peer, "self", false,
+                       "member", false, "peer", "ping", "full_ping");
     if (!report)
         abort();
     ov_facts_judge(report);

@@ -246,24 +246,6 @@ static void read_punch(const json_t *peer, struct ov_facts *f)
               is(punch, "filtering", "unknown");
 }
 
-/* Is it this computer, by its address or one in a network? */
-static bool is_self(const json_t *report, const char *name)
-{
-    const json_t *nets = json_object_get(report, "networks");
-    size_t len = strlen(name);
-    if (is(json_object_get(report, "status"), "address", name))
-        return true;
-    for (size_t i = 0; i < json_array_size(nets); i++) {
-        const json_t *ips = json_object_get(json_array_get(nets, i), "addresses");
-        for (size_t k = 0; k < json_array_size(ips); k++) {
-            const char *ip = json_string_value(json_array_get(ips, k)); /* with /BITS */
-            if (ip != NULL && strncmp(ip, name, len) == 0 && ip[len] == '/')
-                return true;
-        }
-    }
-    return false;
-}
-
 static void read_peer(const json_t *report, struct ov_facts *f, struct ov_facts_room *room)
 {
     const json_t *status = json_object_get(report, "status"), *p = json_object_get(report, "peer");
@@ -277,9 +259,9 @@ static void read_peer(const json_t *report, struct ov_facts *f, struct ov_facts_
     f->peer = room->peer;
     f->ping = asked(json_object_get(report, "ping"));
     f->full_ping = asked(json_object_get(report, "full_ping"));
-    f->met = address != NULL;
+    f->met = address != NULL || yes(report, "member");
     f->known = f->met || f->ping == OV_NO_ANSWER;
-    f->self = is_self(report, name);
+    f->self = yes(report, "self");
     f->path = is(p, "path", "direct")  ? OV_PEER_WAY_DIRECT
               : is(p, "path", "relay") ? OV_PEER_WAY_RELAY
                                        : OV_PEER_WAY_NONE;

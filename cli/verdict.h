@@ -63,7 +63,7 @@ struct ov_facts {
     /* the peer */
     const char *peer; /* as it was called; NULL: none was */
     bool known;       /* its address is */
-    bool met;         /* somebody knows a node with that address */
+    bool met;         /* somebody knows a node with that address: we, or our controller */
     bool self;
     enum ov_asked ping, full_ping; /* full_ping: with a large datagram */
     enum ov_peer_way path;

@@ -69,8 +69,14 @@ check "how to call a member" has 'its address .10 digits. or its IP.*ovpn peers'
 check "nobody with that address" doctor home1 1 peer_not_found 1234567890
 check "it may be mistyped" has 'compare the address'
 check "this computer itself" eval 'doctor home1 0 peer_self "$A" && doctor home1 0 peer_self "${ADDRESS[home1]}"'
+A6=$(ip6 home1)
+check "in capitals, and by its IPv6 address" eval 'doctor home1 0 peer_self "${ADDRESS[home1]^^}" && doctor home1 0 peer_self "${A6^^}"'
 stop home2
 check "a peer that is off" within 20 doctor home1 1 peer_offline "${ADDRESS[home2]}"
+stop root
+rm -rf "$LAB/root/peers"
+need "the controller has forgotten its peers, but not its members" start root
+check "a member that is off, for its controller" doctor root 1 peer_offline home2
 start home2
 
 check "one of two servers does not answer" within 20 doctor friend 0 root_away

@@ -6,6 +6,7 @@
 #include "edge.h"
 #include "tempdir.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
@@ -316,6 +317,25 @@ static void device_of(const char *path)
     assert_true(told);
 }
 
+/* Is it this node, and a member of a network of its own, by this name and in capitals? */
+static void doctor_knows(const char *name, bool self, bool member)
+{
+    char path[128], capitals[64];
+    size_t len = strlen(name);
+    json_t *o;
+    assert_in_range(len, 1, sizeof(capitals) - 1);
+    for (size_t i = 0; i <= len; i++)
+        capitals[i] = (char)toupper((unsigned char)name[i]);
+    for (int i = 0; i < (strspn(name, "0123456789abcdef:.") == len ? 2 : 1); i++) {
+        snprintf(path, sizeof(path), "/v1/doctor/%s", i == 0 ? name : capitals);
+        assert_int_equal(ask("GET", path, NULL, false, &o), 200);
+        if (json_is_true(json_object_get(o, "self")) != self ||
+            json_is_true(json_object_get(o, "member")) != member)
+            fail_msg("doctor, of %s: %s", path, json_dumps(o, 0));
+        json_decref(o);
+    }
+}
+
 #define NETS "/v1/controller/networks"
 
 static void own_network(void **state)
@@ -390,8 +410,19 @@ static void own_network(void **state)
     json_decref(o);
     o = wait_state(path, "ready");
     assert_int_equal(json_integer_value(json_object_get(o, "mtu")), 1500);
-    assert_true(json_array_size(json_object_get(o, "addresses")) >= 1);
+    const json_t *addresses = json_object_get(o, "addresses");
+    assert_int_equal(json_array_size(addresses), 2); /* IPv4 and IPv6 */
+    for (size_t i = 0; i < 2; i++) {
+        char ip[64];
+        snprintf(ip, sizeof(ip), "%s", json_string_value(json_array_get(addresses, i)));
+        *strchr(ip, '/') = '\0';
+        doctor_knows(ip, true, true);
+    }
     json_decref(o);
+    doctor_knows(self, true, true);
+    doctor_knows("server", true, true);
+    doctor_knows("8056c2e21c", false, false);
+    doctor_knows("10.99.99.99", false, false);
     device_of(path);
     assert_int_equal(ask("GET", NETS "/dorm/members/server", NULL, false, NULL), 200);
     refused("GET", NETS "/dorm/members/nobody", NULL, 404, "not_found", "nobody");

@@ -230,13 +230,11 @@ static void reports_of_peers(void **state)
     judged("{" ONLINE "}," READY
            ",'asked':'p','ping':{'state':'timeout'},'peer':{'address':'0123456789'}}",
            "peer_offline");
-    judged("{" ONLINE ",'address':'0123456789'}," READY ",'asked':'0123456789'}", "peer_self");
-    judged("{" ONLINE "},'networks':[{'state':'ready','addresses':['10.1.1.9/24']}],"
-           "'asked':'10.1.1.9'}",
-           "peer_self");
-    judged("{" ONLINE "},'networks':[{'state':'ready','addresses':['10.1.1.99/24']}],"
-           "'asked':'10.1.1.9'}",
-           "peer_unknown");
+    judged("{" ONLINE "}," READY
+           ",'asked':'p','ping':{'state':'timeout'},'self':false,'member':true}",
+           "peer_offline");
+    judged("{" ONLINE "}," READY ",'asked':'p','self':true}", "peer_self");
+    judged("{" ONLINE "}," READY ",'asked':'p','self':false}", "peer_unknown");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.6:7'}}", "direct");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'20.0.0.5:8'}}", "direct_cgn");
     judged("{" ONLINE "}," READY "," ASKED "'path':'direct','remote':'100.64.9.9:8'}}",
