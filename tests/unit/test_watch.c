@@ -7,7 +7,7 @@
 
 struct fixture {
     uv_loop_t loop;
-    struct ov_watch *w;
+    struct ov_watch *w, *second; /* NULL: the test needs one only */
     size_t fired;
     uint64_t fired_at;
     unsigned way; /* with the last one */
@@ -49,6 +49,7 @@ static int teardown(void **state)
 
     ov_watch_close(f->w);
     ov_watch_close(f->w);
+    ov_watch_close(f->second);
     ov_watch_close(NULL);
     edge_loop_done(&f->loop);
     free(f);
@@ -189,6 +190,7 @@ static void test_cool_down(void **state)
     assert_true(edge_sh("ip route replace default via 198.18.1.3"));
     expect_once(f);
     assert_int_equal(ov_watch_open(&f->loop, on_change, &other, &other.w), OV_OK);
+    f->second = other.w;
     for (int router = 4; router >= 2; router--) {
         assert_true(edge_sh("ip route replace default via 198.18.1.%d", router));
         expect_once(f); /* some route is another: no move */
@@ -206,7 +208,6 @@ static void test_cool_down(void **state)
     assert_true(edge_sh("ip route replace default via 198.18.1.3"));
     assert_true(edge_wait(&f->loop, &f->moves, 3));    /* it had waited long enough, */
     assert_true(edge_wait(&f->loop, &other.moves, 4)); /* and this one was let off it */
-    ov_watch_close(other.w);
 }
 
 /* No descriptor is left: nobody knows the way out, which is not to say that there is none. */
