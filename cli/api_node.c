@@ -372,8 +372,11 @@ static void post_ping(struct ov_api_call *c)
     }
     ov_addr addr = ov_api_find_peer(d, text);
     if (addr == 0) {
-        ov_api_error(c, 404, "not_found", "ovpn peers shows those that are known; give an address",
-                     "no peer \"%.60s\" is known here", text);
+        ov_api_error(
+            c, 404, "not_found",
+            "if it is a member, ping its IP once as any other: that finds it. \"ovpn peers\" "
+            "shows those that are known",
+            "no peer \"%.60s\" is known here", text);
         return;
     }
     if (addr == ov_node_identity(d->node)->addr) {

@@ -183,6 +183,12 @@ void ov_network_refuse(struct ov_network *net, enum ov_net_status status)
     ov_network_changed(net);
 }
 
+static void drop_secret(struct ov_network *net)
+{
+    net->has_secret = false;
+    ov_wipe(net->secret, sizeof net->secret);
+}
+
 /* Status OV_NET_OK with blobs. */
 static void admitted(struct ov_network *net, const struct ov_msg_net_reply *m)
 {
@@ -200,8 +206,7 @@ static void admitted(struct ov_network *net, const struct ov_msg_net_reply *m)
         return;
     }
     net->status = OV_NET_OK;
-    net->has_secret = false;
-    ov_wipe(net->secret, sizeof net->secret);
+    drop_secret(net);
     memcpy(net->member_name, m->name, sizeof net->member_name);
     net->request_tries = 0;
     net->request_next = net->o->e->now + refresh_gap(net);
@@ -458,8 +463,17 @@ static struct ov_network *new_network(struct ov_overlay *o, ov_netid id)
     return net;
 }
 
+static bool invite_refused(const struct ov_network *net)
+{
+    return net->status == OV_NET_BAD_INVITE || net->status == OV_NET_USED_INVITE ||
+           net->status == OV_NET_EXPIRED_INVITE;
+}
+
+/* Who joins without an invite after one was refused asks the owner, and not the same again. */
 static void set_secret(struct ov_network *net, const uint8_t *secret)
 {
+    if (!secret && invite_refused(net))
+        drop_secret(net);
     if (!secret)
         return;
     memcpy(net->secret, secret, sizeof net->secret);

@@ -76,6 +76,26 @@ static void test_states(void **state)
     wu_free(j.w);
 }
 
+/* After an invite was refused, to join without one asks the owner. */
+static void test_refused_invite(void **state)
+{
+    struct joining j = joining(1);
+    uint8_t secret[OV_INVITE_SECRET_LEN] = {1, 2, 3};
+
+    (void)state;
+    j.w->net.answer = OV_NET_USED_INVITE;
+    assert_int_equal(ov_node_join(j.n->n, j.id, NULL, secret, "pc", j.w->now), OV_OK);
+    wu_run(j.w, 3 * OV_SEC);
+    assert_int_equal(info(&j)->status, OV_NET_USED_INVITE);
+    assert_true(j.w->net.last.has_secret);
+    assert_int_equal(ov_node_join(j.n->n, j.id, NULL, NULL, "pc", j.w->now), OV_EEXIST);
+    j.w->net.answer = OV_NET_PENDING;
+    wu_run(j.w, 3 * OV_SEC);
+    assert_false(j.w->net.last.has_secret);
+    assert_int_equal(info(&j)->status, OV_NET_PENDING);
+    wu_free(j.w);
+}
+
 /* Without an identity of the controller, a root tells it: the id proves it. */
 static void test_controller_by_whois(void **state)
 {
@@ -380,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_states),
+        cmocka_unit_test(test_refused_invite),
         cmocka_unit_test(test_controller_by_whois),
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_bounds),
