@@ -431,7 +431,7 @@ static void test_proven_untold(void **state)
     struct ov_paths *ps = wu_peer(l.root, l.n)->paths;
     ov_peer_path_proven(
         wu_peer(l.root, l.n),
-        ov_paths_add(ps, OV_SOCKET_LINK, &s->ep[1], OV_CANDIDATE_SEEN, l.root->e->now), 0);
+        ov_paths_add(ps, OV_SOCKET_LINK, &s->ep[1], OV_CANDIDATE_SEEN, l.root->e->now), OV_MS);
     q->max = max;
     wu_drain(l.root);
     assert_int_equal(l.root->e->served.len, 2);
