@@ -283,6 +283,10 @@ sys_error = struct.unpack("=i", s.recv(99)[16:20])[0]
 assert sys_error in (0, -2), sys_error'
 }
 
+forget_any() { # ROUTER: the same, if it has any
+    [ "$(on "$1" cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0)" = 0 ] || forget "$1"
+}
+
 # nat ROUTER TYPE[+open][+hair]: how UDP is mapped and filtered (RFC 4787's words in brackets).
 #   port      one mapping a socket, only those written to may answer  [EIM, APDF]
 #   keep      the same, and the port number stays                     [EIM, APDF]
@@ -299,11 +303,13 @@ assert sys_error in (0, -2), sys_error'
 nat() {
     local router=$1 type=${2%%+*} map='masquerade to :20000-29999' key='' value='' learn='' dnat='' hair=''
     local out='oifname "wan" meta l4proto udp' ip input='iifname "wan" drop'
-    on "$router" nft flush ruleset
-    [ "$(on "$router" cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0)" = 0 ] || forget "$router"
     ip=$(ip -n "$router" -j -4 addr show wan | jq -r '.[0].addr_info[0].local')
     case $type in
-    none) return ;;
+    none)
+        on "$router" nft flush ruleset
+        forget_any "$router"
+        return
+        ;;
     keep) map=masquerade ;;
     random) map='masquerade fully-random' ;;
     block) map='masquerade to :10240-12287 fully-random' ;;
@@ -342,7 +348,10 @@ nat() {
         hair="iifname \"lan\" oifname \"lan\" ct status dnat snat ip to ip saddr . udp sport map @outside
             iifname \"lan\" oifname \"lan\" ct status dnat snat ip to $hair"
     fi
-    on "$router" nft -f - <<<"table ip nat {
+    # At once, and the old mappings go afterwards: a flow that began between two rulesets would leave with
+    # its private address for as long as its sender goes on.
+    on "$router" nft -f - <<<"flush ruleset
+    table ip nat {
         $learn
         chain pre {
             type nat hook prerouting priority -100
@@ -370,6 +379,7 @@ nat() {
             iifname \"wan\" drop
         }
     }" || exit 1
+    forget_any "$router"
 }
 
 nat_steps() { # IP FIRST STEP: one after the other. (masquerade to :numgen counts in the wrong byte order.)
