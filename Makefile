@@ -157,7 +157,7 @@ REPLAY = $(foreach f,$(FUZZ),'$f tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir 
 RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
-	@$(RUN) 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
+	@$(RUN) --again 3 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
 	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
 unit: $(UNIT)
