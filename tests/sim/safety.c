@@ -2,6 +2,7 @@
 
 #include "core/node_state.h"
 #include "core/peer.h"
+#include "core/reflect_state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 #define CALL_MAX   (600 * OV_SEC) /* who has joined a network wants to be called by then */
 #define WIPE_OVER  (2 * OV_SEC)
 #define BYTES_MAX  ((size_t)12 << 20)
-#define TIMERS_MAX 256 /* besides one for each peer */
+#define TIMERS_MAX 256 /* besides one for each peer, and one for each late reflection */
+#define LATER_MAX  4096
 
 struct given {
     uint64_t hash;
@@ -283,7 +285,9 @@ static const char *sample(const struct sim_node *n, ov_time now)
     if (e->reassembly.bytes > e->reassembly.limit ||
         e->reassembly_strangers.bytes > OV_REASSEMBLY_STRANGERS)
         wrong = "reassembly takes more than it may";
-    if (e->timers.len > e->peers.len + TIMERS_MAX)
+    if (e->reflect->nlater > LATER_MAX)
+        wrong = "more late reflections are promised than may be";
+    if (e->timers.len > e->peers.len + e->reflect->nlater + TIMERS_MAX)
         wrong = "there are more timers than what they are for";
     for (size_t i = 0; i < n->engine->o.n; i++) {
         const struct ov_network *net = n->engine->o.nets[i];

@@ -10,6 +10,7 @@
 #define KEYS_KEPT (900 * OV_SEC) /* after their last use */
 #define NONCES    32768
 #define ANSWERS   16384
+#define BEGUN     65536
 #define RELAYS    16384
 #define SAME      16 /* copies of a datagram by other ways follow it closely */
 #define STRANGERS                                                                                  \
@@ -18,7 +19,7 @@
 #define STRANGERS_S  12 /* ...and a second */
 #define KEY_USE_OVER OV_SEC
 
-enum kind { DATA = 1, RELAY, EPHEMERAL, NONCE, ANSWER, RELAYED, ASKED };
+enum kind { DATA = 1, RELAY, EPHEMERAL, NONCE, ANSWER, BEGIN, RELAYED, ASKED };
 
 /* The counters used under one key; `hash` is of the datagrams with the last of
  * them. */
@@ -39,6 +40,7 @@ void wirewatch_init(struct wirewatch *w)
     memset(w, 0, sizeof(*w));
     ov_map_init(&w->counters, KEYS_MAX, seed);
     once_init(&w->nonces, NONCES);
+    once_init(&w->begun, BEGUN);
     once_init(&w->answers, ANSWERS);
     once_init(&w->relays, RELAYS);
 }
@@ -52,6 +54,7 @@ void wirewatch_free(struct wirewatch *w)
         free(c);
     ov_map_free(&w->counters);
     once_free(&w->nonces);
+    once_free(&w->begun);
     once_free(&w->answers);
     once_free(&w->relays);
 }
@@ -107,13 +110,17 @@ static const char *use_counter(struct wirewatch *w, enum kind kind, const struct
                         : "a relay counter is used twice under one key";
 }
 
+static struct ov_key value_key(enum kind kind, const uint8_t *value)
+{
+    return (struct ov_key){(uint64_t)kind << 56 | ov_load64(value) >> 8, ov_load64(value + 8)};
+}
+
 static const char *use_once(struct wirewatch *w, enum kind kind, const uint8_t *value,
                             const uint8_t *d, size_t len)
 {
-    struct ov_key key = {(uint64_t)kind << 56 | ov_load64(value) >> 8, ov_load64(value + 8)};
-
-    return once_put(&w->nonces, key, once_hash(d, len)) ? NULL
-                                                        : "an ephemeral key or a nonce comes twice";
+    return once_put(&w->nonces, value_key(kind, value), once_hash(d, len))
+               ? NULL
+               : "an ephemeral key or a nonce comes twice";
 }
 
 /* ---- strangers ---- */
@@ -147,14 +154,41 @@ static bool forgetful(const struct sim_node *n)
     return n->inner->peers.len + 1 >= n->inner->max_peers;
 }
 
+static struct ov_key begun_key(uint32_t number)
+{
+    return key_of(BEGIN, NULL, number);
+}
+
+/* Numbers are random: in a long run two initiations may bear the same. */
+static const char *initiated(struct wirewatch *w, const uint8_t *d, size_t len)
+{
+    struct ov_key number = begun_key(ov_load32(d + 4));
+    bool again = once_get(&w->nonces, value_key(EPHEMERAL, d + 8)) != NULL;
+    const char *wrong = use_once(w, EPHEMERAL, d + 8, d, len);
+
+    if (again || wrong != NULL)
+        return wrong;
+    uint64_t *times = once_get(&w->begun, number);
+    if (times != NULL)
+        (*times)++;
+    else
+        once_put(&w->begun, number, 1);
+    return NULL;
+}
+
 static const char *answered(struct wirewatch *w, const struct sim_node *src, const uint8_t *d,
                             size_t len)
 {
     struct ov_key key = key_of(ANSWER, src, (uint64_t)src->life << 32 | ov_load32(d + 8));
+    const uint64_t *begun = once_get(&w->begun, begun_key(ov_load32(d + 8)));
+    uint64_t times = begun != NULL ? *begun : 1; /* (enemies give each of theirs its own) */
 
-    if (once_put(&w->answers, key, once_hash(d, len)) || forgetful(src))
-        return NULL;
-    return "an initiation is answered twice";
+    for (uint64_t i = 0; i < times; i++) {
+        if (once_put(&w->answers, key, once_hash(d, len)))
+            return NULL;
+        key.hi += 1ull << 40;
+    }
+    return forgetful(src) ? NULL : "an initiation is answered twice";
 }
 
 /* ---- relays ---- */
@@ -234,7 +268,7 @@ const char *wirewatch_sent(struct wirewatch *w, const struct sim_node *src,
     if (d[0] == OV_WIRE_DATA)
         return use_counter(w, DATA, src, d, len);
     if (d[0] == OV_WIRE_INITIATION)
-        return use_once(w, EPHEMERAL, d + 8, d, len);
+        return initiated(w, d, len);
     if (d[0] == OV_WIRE_COOKIE)
         return use_once(w, NONCE, d + 8, d, len);
     if (d[0] != OV_WIRE_RESPONSE)

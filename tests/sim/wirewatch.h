@@ -3,9 +3,9 @@
  * - No counter is used twice under a key, no ephemeral key and no nonce twice at all, unless for
  *   the very same bytes; counters only grow. No key is in use for longer than it may be.
  * - No frame of a host is there in plain.
- * - An initiation is answered once. What has no valid mac1 is not answered at all, nobody who has
- *   not proven to be there gets more bytes than it sent, and strangers not as many handshakes as
- *   they like.
+ * - An initiation is answered once, and twice if another bears the same number by chance. What has
+ *   no valid mac1 is not answered at all, nobody who has not proven to be there gets more bytes
+ *   than it sent, and strangers not as many handshakes as they like.
  * - A relay passes on what it was asked to pass on, by whom it says, and not more often. */
 #ifndef OV_TESTS_WIREWATCH_H
 #define OV_TESTS_WIREWATCH_H
@@ -19,7 +19,7 @@
 struct wirewatch {
     uint8_t mark[WIREWATCH_MARK];
     struct ov_map counters; /* (kind, sender, receiver index) -> struct counter */
-    struct once nonces, answers, relays;
+    struct once nonces, begun, answers, relays; /* begun: initiations that bear a number */
     struct {
         size_t answered;
         ov_time first;
