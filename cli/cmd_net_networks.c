@@ -1,6 +1,7 @@
 /* net create, list, show, set, delete */
 #include "cmd_net.h"
 
+#include "consent.h"
 #include "table.h"
 #include "text.h"
 
@@ -37,6 +38,29 @@ static void print_field(const char *label, const char *value)
     free(clean);
 }
 
+static void warn_public_one(const char *what, const char *subnet)
+{
+    struct ov_prefix p;
+
+    if (subnet && ov_prefix_parse(subnet, &p) == OV_OK && !ov_consent_is_private(&p))
+        printf(
+            "Note: the %s %s is not private. Members' computers refuse it, as it would take\n"
+            "traffic of the Internet, unless their ovpn.conf has \"routes = all\" under [node].\n",
+            what, subnet);
+}
+
+/* What members will not take without their owners' word; better said to who can change it. */
+static void warn_public(const json_t *net)
+{
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(json_object_get(net, "pools"), i, v)
+        warn_public_one("pool", json_string_value(v));
+    json_array_foreach(json_object_get(net, "routes"), i, v)
+        warn_public_one("route", ov_json_text(v, "dst", NULL));
+}
+
 static void print_created(const struct ov_command_line *line, const json_t *net)
 {
     char *pools = ov_json_join(json_object_get(net, "pools"), NULL, ", ");
@@ -60,6 +84,7 @@ static void print_created(const struct ov_command_line *line, const json_t *net)
         printf("Or make an invite for each, which joins and is admitted in one step:\n\n"
                "    ovpn net invite %s\n",
                name);
+    warn_public(net);
     free(name);
     free(pools);
 }
@@ -279,6 +304,7 @@ static void print_set(const struct ov_command_line *line, const json_t *reply)
     char *clean = ov_text_clean(ov_json_text(reply, "name", line->args[0]), false);
 
     printf("changed %s; members get it at once\n", clean);
+    warn_public(reply);
     free(clean);
 }
 

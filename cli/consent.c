@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Lies the whole subnet in space that the Internet does not route? Link-local space is not in it:
- * 169.254.169.254 is where clouds give out keys. */
-static bool is_private(const struct ov_prefix *p)
+/* Link-local space is not in it: 169.254.169.254 is where clouds give out keys. */
+bool ov_consent_is_private(const struct ov_prefix *p)
 {
     static const struct ov_prefix PRIVATE[] = {
         {{.family = 4, .b = {10}}, 8},        {{.family = 4, .b = {172, 16}}, 12},
@@ -25,7 +24,7 @@ static void complain(char why[OV_WHY_MAX], const char *kind, const struct ov_pre
     if (why[0] != '\0')
         return;
     ov_prefix_format(p, text);
-    if (c == OV_CONSENT_NONE && is_private(p))
+    if (c == OV_CONSENT_NONE && ov_consent_is_private(p))
         snprintf(why, OV_WHY_MAX, "%s %s is refused: ovpn.conf has \"routes = none\"", kind, text);
     else
         snprintf(why, OV_WHY_MAX,
@@ -44,13 +43,13 @@ void ov_consent_filter(enum ov_consent c, struct ov_link_state *wish, char why[O
     w.up = wish->up;
     w.mtu = wish->mtu;
     for (size_t i = 0; i < wish->naddrs; i++) {
-        if (is_private(&wish->addrs[i]))
+        if (ov_consent_is_private(&wish->addrs[i]))
             w.addrs[w.naddrs++] = wish->addrs[i];
         else
             complain(why, "address", &wish->addrs[i], c);
     }
     for (size_t i = 0; i < wish->nroutes; i++) {
-        if (c == OV_CONSENT_PRIVATE && is_private(&wish->routes[i].dst))
+        if (c == OV_CONSENT_PRIVATE && ov_consent_is_private(&wish->routes[i].dst))
             w.routes[w.nroutes++] = wish->routes[i];
         else
             complain(why, "route", &wish->routes[i].dst, c);

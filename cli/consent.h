@@ -16,6 +16,8 @@ enum ov_consent {
     OV_CONSENT_NONE,    /* addresses of private space, no routes */
 };
 
+/* Lies the whole subnet in space that the Internet does not route? */
+bool ov_consent_is_private(const struct ov_prefix *p);
 /* Take out of a wish what is not consented to. `why` tells the first of it; empty: nothing. */
 void ov_consent_filter(enum ov_consent c, struct ov_link_state *wish, char why[OV_WHY_MAX]);
 

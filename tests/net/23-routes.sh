@@ -39,6 +39,9 @@ ov root net set dorm routes "198.51.100.0/24 via $B" >/dev/null
 check "all means all" within 5 gets alice 198.51.100.0/24
 check "without complaint" json alice '.networks[0].device_problem == null' networks
 
-ov root net set dorm pool 8.0.0.0/8 >/dev/null
+check "the owner is told of a public pool" eval 'ov root net set dorm pool 8.0.0.0/8 | grep -q "pool 8.0.0.0/8 is not private"'
 check "a public pool is no address for bob" within 3 eval 'ov bob networks | grep -q "address 8.0.0.*/8 is refused"'
 check "and takes no traffic of his" eval '! ip -n bob route get 8.8.8.8 | grep -q "$(device bob)"'
+ov bob leave "$(netid root dorm)" >/dev/null
+ov bob join --timeout 10s "$(netid root dorm)@20.0.0.1" >"$LAB/join" 2>&1
+check "joining does not tell it as his" eval 'grep -q "^joined dorm" "$LAB/join" && ! grep -q "as 8\." "$LAB/join"'
