@@ -99,11 +99,12 @@ static void print_all(const json_t *peers)
     }
     ov_json_warn_twice(peers);
     if (relayed)
-        printf("\nRELAY: no direct way to that peer was found yet, so its datagrams go through a "
-               "root or a member\n"
-               "that relays (encrypted end to end, but slower). ovpn keeps trying. \"When it says "
-               "RELAY\" in README.md "
-               "has what helps.\n");
+        printf(
+            "\nRELAY: no direct way to that peer was found yet, so its datagrams go through a root "
+            "or a member\n"
+            "that relays (encrypted end to end, but slower). ovpn keeps trying. "
+            "\"ovpn doctor PEER\" tells what\n"
+            "stands in the way, and what helps.\n");
 }
 
 int ov_cmd_peers(int argc, char **argv)

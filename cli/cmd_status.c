@@ -1,6 +1,7 @@
 /* status: is it working, and if not, what to look at. */
 #include "client.h"
 
+#include "nat_words.h"
 #include "table.h"
 #include "text.h"
 
@@ -136,7 +137,8 @@ static void print_nat(const json_t *s)
         printf("\nNAT       none: this host has a public address%s\n",
                strcmp(filtering, "address-and-port-dependent") == 0 ? ", behind a firewall" : "");
     else if (strcmp(mapping, "unknown") != 0)
-        printf("\nNAT       %s mapping, %s filtering, %s ports\n", mapping, filtering, ports);
+        printf("\nNAT       %s\n          (%s mapping, %s filtering, %s ports)\n",
+               ov_nat_words(nat), mapping, filtering, ports);
 }
 
 /* What an intruder would find. */

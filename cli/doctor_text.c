@@ -1,6 +1,7 @@
 #include "doctor_text.h"
 
 #include "client.h"
+#include "nat_words.h"
 #include "text.h"
 
 #include <stdarg.h>
@@ -70,6 +71,18 @@ static bool no(const json_t *o, const char *key)
     return json_is_false(json_object_get(o, key));
 }
 
+static bool is_root(const json_t *status)
+{
+    const json_t *role;
+    size_t i;
+    json_array_foreach(json_object_get(status, "roles"), i, role)
+    {
+        if (strcmp(json_string_value(role), "root") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* ---- this computer ---- */
 
 static void print_daemon(const struct page *p, const json_t *host, const json_t *status)
@@ -122,8 +135,9 @@ static void print_network(const struct page *p, const json_t *n)
 
 static void print_host(const struct page *p, const json_t *report)
 {
-    const json_t *nets = json_object_get(report, "networks"), *status;
-    status = json_object_get(report, "status");
+    const json_t *nets = json_object_get(report, "networks");
+    const json_t *status = json_object_get(report, "status");
+    char *roles = ov_json_join(json_object_get(status, "roles"), NULL, " and ");
     section(p, "This computer");
     print_daemon(p, json_object_get(report, "host"), status);
     for (size_t i = 0; i < json_array_size(nets); i++)
@@ -132,7 +146,10 @@ static void print_host(const struct page *p, const json_t *report)
         line(p, BAD, "identity", "another computer uses it, too, at %s",
              ov_json_text(json_object_get(status, "twin"), "at", "a relay"));
     if (json_is_object(status) && json_array_size(nets) == 0)
-        line(p, NOTE, "networks", "none is joined");
+        line(p, *roles ? PLAIN : NOTE, "networks", "none is joined");
+    if (*roles)
+        line(p, GOOD, "server", "this computer is one: %s", roles);
+    free(roles);
 }
 
 /* ---- the way out ---- */
@@ -171,7 +188,7 @@ static void print_way(const struct page *p, const json_t *report)
     const json_t *roots = json_object_get(status, "roots");
     const json_t *servers = json_object_get(report, "servers");
     size_t shown = json_array_size(roots);
-    if (shown + json_array_size(servers) == 0 && !json_is_object(status))
+    if (shown + json_array_size(servers) == 0 && (!json_is_object(status) || is_root(status)))
         return;
     section(p, "The way out");
     for (size_t i = 0; i < json_array_size(roots); i++)
@@ -199,26 +216,12 @@ static void print_way(const struct page *p, const json_t *report)
 
 static void nat_words(const json_t *nat, char *out, size_t size)
 {
-    const char *mapping = ov_json_text(nat, "mapping", "unknown");
-    const char *filtering = ov_json_text(nat, "filtering", "unknown");
-    const char *ports = ov_json_text(nat, "ports", "unknown");
-    const char *kind;
-    if (strcmp(mapping, "unknown") == 0)
-        kind = "not known";
-    else if (strcmp(mapping, "endpoint-independent") == 0)
-        kind = strcmp(filtering, "endpoint-independent") == 0
-                   ? "open: everybody can reach this port"
-                   : "friendly: one outside port for all destinations";
-    else if (strcmp(ports, "sequential") == 0)
-        kind = "difficult: another port for each destination, in order";
-    else if (strcmp(ports, "block") == 0)
-        kind = "difficult: another port for each destination, out of a few";
+    if (is(nat, "mapping", "unknown"))
+        snprintf(out, size, "%s", ov_nat_words(nat));
     else
-        kind = "difficult: another random port for each destination";
-    if (strcmp(mapping, "unknown") == 0)
-        snprintf(out, size, "%s", kind);
-    else
-        snprintf(out, size, "%s [%s mapping, %s filtering]", kind, mapping, filtering);
+        snprintf(out, size, "%s [%s mapping, %s filtering]", ov_nat_words(nat),
+                 ov_json_text(nat, "mapping", "unknown"),
+                 ov_json_text(nat, "filtering", "unknown"));
 }
 
 static void print_mapping(const struct page *p, const json_t *m)

@@ -60,11 +60,13 @@ static int open_db(const char *path, int flags, sqlite3 **db, char error[256])
     if (ov_sqlite_check_owner(*db, path, ov_sqlite_version, error) == OV_EVERSION)
         return OV_EVERSION;
     rc = ov_sqlite_number(*db, "PRAGMA application_id", &app);
-    if (rc != SQLITE_OK)
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_NOTADB)
         return explain(*db, rc, path, error);
     if (app == OV_SQLITE_APPLICATION_ID)
         return OV_OK;
-    snprintf(error, 256, "%.200s is no database of a controller", path);
+    snprintf(error, 256,
+             "%.150s is not a controller database; \"ovpn controller backup FILE\" makes one",
+             path);
     return OV_EIO;
 }
 

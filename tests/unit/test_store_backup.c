@@ -215,12 +215,12 @@ static void what_is_not_right_is_refused(void **state)
 
     refused(OV_ENOENT, "No such file");
     tempdir_write(dir, "copy", "", 0);
-    refused(OV_EIO, "no database of a controller");
+    refused(OV_EIO, "not a controller database");
     tempdir_write(dir, "copy", "something else entirely, and long enough to be looked at", 56);
     refused(OV_EIO, "not a controller database");
     assert_int_equal(unlink(file), 0);
     run_sql(file, "CREATE TABLE t (x)");
-    refused(OV_EIO, "no database of a controller");
+    refused(OV_EIO, "not a controller database");
 
     /* the database itself, copied by hand, may be half of one: its log is beside it */
     ssize_t len = tempdir_read(dir, DB, bytes, sizeof bytes);
