@@ -67,7 +67,8 @@ static void set_ping(struct ov_daemon *d, json_t *report, const char *key, ov_ad
 static void add_peer(struct ov_daemon *d, const char *text, json_t *report)
 {
     struct ov_peer_info info;
-    ov_addr addr = ov_api_find_peer(d, text);
+    bool asked;
+    ov_addr addr = ov_api_find_peer(d, text, &asked);
     json_object_set_new(report, "asked", ov_json_of_text(text));
     if (addr == 0)
         return;

@@ -261,42 +261,6 @@ static void delete_network(struct ov_api_call *c)
 
 /* ---- pings ---- */
 
-static bool is_own_ip(const struct ov_daemon *d, const struct ov_ip *ip)
-{
-    ov_netid ids[OV_NETWORKS_MAX];
-    struct ov_network_info *info = malloc(sizeof(*info));
-    size_t n = info != NULL ? ov_node_networks(d->node, ids, OV_NETWORKS_MAX) : 0;
-    bool found = false;
-    for (size_t i = 0; i < n; i++) {
-        if (ov_node_network(d->node, ids[i], info) != OV_OK || info->state != OV_NET_STATE_READY)
-            continue;
-        for (size_t k = 0; k < info->cert.naddrs; k++)
-            found |= ov_ip_equal(&info->cert.addrs[k].ip, ip);
-    }
-    free(info);
-    return found;
-}
-
-static ov_addr by_overlay_ip(struct ov_daemon *d, const struct ov_ip *ip)
-{
-    struct ov_node_stats stats;
-    struct ov_peer_info info;
-    ov_addr found = is_own_ip(d, ip) ? ov_node_identity(d->node)->addr : 0;
-    ov_node_stats(d->node, &stats);
-    ov_addr *v = calloc(stats.peers + 1, sizeof(*v));
-    size_t n = v != NULL ? ov_node_peers(d->node, v, stats.peers) : 0;
-    for (size_t i = 0; i < n && found == 0; i++) {
-        if (ov_node_peer(d->node, v[i], &info) != OV_OK)
-            continue;
-        for (size_t k = 0; k < info.nnets; k++)
-            for (size_t a = 0; a < info.nets[k].naddrs; a++)
-                if (ov_ip_equal(&info.nets[k].addrs[a].ip, ip))
-                    found = v[i];
-    }
-    free(v);
-    return found;
-}
-
 /* Where the controller runs, members are known by name and IP even before there is a session. */
 struct member_search {
     ov_addr addr; /* 0: not by that */
@@ -343,15 +307,31 @@ bool ov_api_is_member(const struct ov_daemon *d, ov_addr addr)
     return by_membership(d, (struct member_search){.addr = addr}) != 0;
 }
 
-ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text)
+ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text, bool *asked)
 {
     ov_addr addr = 0;
     struct ov_ip ip = {0};
+    *asked = false;
     if (ov_addr_parse(text, &addr) == OV_OK)
         return addr;
-    if (ov_ip_parse(text, &ip) == OV_OK && (addr = by_overlay_ip(d, &ip)) != 0)
-        return addr;
-    return by_membership(d, (struct member_search){.name = text, .ip = ip});
+    if (ov_ip_parse(text, &ip) == OV_OK) {
+        addr = ov_node_seek(d->node, &ip, asked, ov_daemon_now(d));
+        ov_daemon_drain(d);
+    }
+    return addr ? addr : by_membership(d, (struct member_search){.name = text, .ip = ip});
+}
+
+static void not_found(struct ov_api_call *c, const char *text, bool asked)
+{
+    if (asked)
+        ov_api_error(
+            c, 404, "seeking",
+            "is it a member, and was its computer on lately? \"ovpn peers\" shows those that "
+            "are known",
+            "nobody is known here as %.60s; the network's servers were asked", text);
+    else
+        ov_api_error(c, 404, "not_found", "\"ovpn peers\" shows those that are known",
+                     "no peer \"%.60s\" is known here", text);
 }
 
 static void post_ping(struct ov_api_call *c)
@@ -370,13 +350,10 @@ static void post_ping(struct ov_api_call *c)
         ov_api_error(c, 400, "bad_request", NULL, "\"peer\" is missing");
         return;
     }
-    ov_addr addr = ov_api_find_peer(d, text);
+    bool asked;
+    ov_addr addr = ov_api_find_peer(d, text, &asked);
     if (addr == 0) {
-        ov_api_error(
-            c, 404, "not_found",
-            "if it is a member, ping its IP once as any other: that finds it. \"ovpn peers\" "
-            "shows those that are known",
-            "no peer \"%.60s\" is known here", text);
+        not_found(c, text, asked);
         return;
     }
     if (addr == ov_node_identity(d->node)->addr) {

@@ -66,6 +66,14 @@ void ov_client_quiet(struct ov_client *c, unsigned timeout_s)
     c->timeout_ms = (long)timeout_s * 1000;
 }
 
+bool ov_client_hush(struct ov_client *c, bool quiet)
+{
+    bool was = c->quiet;
+
+    c->quiet = quiet;
+    return was;
+}
+
 const char *ov_client_failure(const struct ov_client *c)
 {
     return ov_json_text(json_object_get(c->error, "error"), "code", "");

@@ -18,6 +18,8 @@ void ov_client_close(struct ov_client *c); /* NULL is fine */
 
 /* Report nothing from now on, and wait no longer than that for each answer. */
 void ov_client_quiet(struct ov_client *c, unsigned timeout_s);
+/* Whether to report nothing, for a while; returns how it was. */
+bool ov_client_hush(struct ov_client *c, bool quiet);
 /* The code of the last failure ("no_daemon", "forbidden", "timeout"...); "": there was none. */
 const char *ov_client_failure(const struct ov_client *c);
 /* Report it after all. */

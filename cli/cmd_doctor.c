@@ -7,6 +7,7 @@
 #include "facts.h"
 #include "host_check.h"
 #include "json_of.h"
+#include "ping_request.h"
 #include "progress.h"
 
 #include <dirent.h>
@@ -142,11 +143,10 @@ static json_t *alone(struct doctor *d, const char *daemon)
 /* Ask for a ping; NULL: a member of the group ovpn may not. */
 static char *ask(struct doctor *d, bool full)
 {
-    json_t *answer = NULL, *body = json_pack("{s:s,s:b}", "peer", d->peer, "full", full);
+    json_t *answer = NULL;
     char *id = NULL;
 
-    if (ov_client_call(d->client, "POST", ov_client_path("pings"), body, &answer, NULL) ==
-        OV_EXIT_OK) {
+    if (ov_ping_request(d->client, &d->progress, d->peer, full, &answer) == OV_EXIT_OK) {
         id = strdup(ov_json_text(answer, "id", ""));
         if (!id)
             abort();

@@ -2,6 +2,7 @@
  * firewall nor its IP settings have a say in it. */
 #include "client.h"
 
+#include "ping_request.h"
 #include "progress.h"
 #include "text.h"
 
@@ -71,8 +72,7 @@ static int once(struct ping *p, bool *go_on)
     json_t *answer = NULL;
     char id[OV_TEXT_UNIT];
     double began = ov_progress_clock();
-    int code = ov_client_call(p->client, "POST", ov_client_path("pings"),
-                              json_pack("{s:s}", "peer", p->peer), &answer, NULL);
+    int code = ov_ping_request(p->client, &p->progress, p->peer, false, &answer);
 
     if (code != OV_EXIT_OK)
         return code;

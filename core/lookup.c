@@ -155,6 +155,13 @@ void ov_lookup_ip(struct ov_network *net, const struct ov_frame_info *req, const
         send_question(net, l);
 }
 
+void ov_lookup_seek(struct ov_network *net, const struct ov_ip *ip)
+{
+    struct ov_lookup_key key = {.kind = OV_LOOKUP_IP, .ip = *ip};
+    if (!find(net, &key))
+        send_question(net, start(net, &key));
+}
+
 void ov_lookup_member(struct ov_network *net, ov_addr a, const uint8_t *frame, size_t len)
 {
     struct ov_lookup_key key = {.kind = OV_LOOKUP_MEMBER, .member = a};

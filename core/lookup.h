@@ -10,6 +10,8 @@
  * found; when nobody is, it goes to the bridges, or to all where source IPs are not checked. */
 void ov_lookup_ip(struct ov_network *net, const struct ov_frame_info *req, const struct ov_ip *ip,
                   const uint8_t *frame, size_t len);
+/* The same with nothing that waits for the answer. */
+void ov_lookup_seek(struct ov_network *net, const struct ov_ip *ip);
 /* Find a member by address; `frame` waits for it. */
 void ov_lookup_member(struct ov_network *net, ov_addr a, const uint8_t *frame, size_t len);
 /* FOUND came from `from` (NULL: ourselves). */

@@ -145,6 +145,11 @@ ov_time ov_node_deadline(const struct ov_node *n);
 OV_CHECK int ov_node_send(struct ov_node *n, ov_addr to, const uint8_t *msg, size_t len,
                           ov_time now);
 
+/* The member that has this IP in one of our networks, ourselves too; 0: nobody that is known. Then
+ * the directories of the network whose subnet it is in are asked, and *asked is true: it may be
+ * known in a second. */
+ov_addr ov_node_seek(struct ov_node *n, const struct ov_ip *ip, bool *asked, ov_time now);
+
 /* Measure the round trip to a peer, connecting first if need be; OV_EVENT_PONG follows with `id`,
  * rtt 0 when nothing came within 5 s. */
 OV_CHECK int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now);

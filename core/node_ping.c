@@ -1,6 +1,7 @@
 /* Pings that people ask for: to a peer, connecting to it first if need be. */
 #include "node.h"
 
+#include "lookup.h"
 #include "member.h"
 #include "node_state.h"
 #include "punch.h"
@@ -105,4 +106,35 @@ int ov_node_ping(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
 int ov_node_ping_full(struct ov_node *n, ov_addr to, uint64_t id, ov_time now)
 {
     return ping(n, to, OV_PATH_MTU_MIN, id, now);
+}
+
+static bool is_inside(const struct ov_cert *own, const struct ov_ip *ip)
+{
+    for (size_t i = 0; i < own->naddrs; i++)
+        if (ov_prefix_contains(&own->addrs[i], ip))
+            return true;
+    return false;
+}
+
+ov_addr ov_node_seek(struct ov_node *n, const struct ov_ip *ip, bool *asked, ov_time now)
+{
+    ov_addr found = 0;
+    *asked = false;
+    ov_node_turn_begin(n, now);
+    for (size_t i = 0; i < n->o.n && found == 0; i++) {
+        struct ov_network *net = n->o.nets[i];
+        const struct ov_member *m = ov_member_by_ip(net, ip);
+        if (!ov_network_ready(net))
+            continue;
+        if (ov_cert_has_ip(&net->cert, ip))
+            found = n->e.id.pub.addr;
+        else if (m && ov_member_valid(net, m))
+            found = m->cert.member.addr;
+        else if (is_inside(&net->cert, ip)) {
+            ov_lookup_seek(net, ip);
+            *asked = true;
+        }
+    }
+    ov_node_turn_end(n);
+    return found;
 }

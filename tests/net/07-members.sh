@@ -2,6 +2,8 @@
 # The owner decides who is in, at once, and invites work exactly once.
 . "$(dirname "$0")/lab.sh"
 two_joined
+check "an IP that nobody spoke with is looked for" ov alice ping -c 1 "$B"
+check "nobody has this one" says "servers were asked" ov alice ping -c 1 "${B%.*}.77"
 need "they reach each other" within 2 pings alice "$B"
 need "directly: the controller is not in between" within 5 is_path alice bob direct
 

@@ -81,6 +81,42 @@ static void test_ip(void **state)
     wu_free(x.w);
 }
 
+static ov_addr seek(struct asker *x, const struct ov_ip *ip, bool *asked)
+{
+    ov_addr found = ov_node_seek(x->a->n, ip, asked, x->w->now);
+
+    wu_drain(x->a);
+    return found;
+}
+
+/* People ask for an IP, too, and nothing waits for the answer. */
+static void test_seek(void **state)
+{
+    struct asker x = asker(7);
+    static const struct ov_ip nobody = {4, {10, 1, 0, 200}}, elsewhere = {4, {10, 2, 0, 1}};
+    bool asked;
+
+    (void)state;
+    assert_int_equal(seek(&x, &x.ia, &asked), x.a->addr);
+    assert_false(asked);
+    assert_int_equal(seek(&x, &elsewhere, &asked), 0);
+    assert_false(asked);
+    assert_int_equal(seek(&x, &x.ib, &asked), 0);
+    assert_true(asked);
+    seek(&x, &x.ib, &asked); /* is asked once */
+    assert_int_equal(in_use(&x), 1);
+    wu_run(x.w, 3 * x.w->delay);
+    assert_int_equal(in_use(&x), 0);
+    assert_int_equal(seek(&x, &x.ib, &asked), x.b->addr);
+    assert_false(asked);
+    assert_int_equal(seek(&x, &nobody, &asked), 0);
+    wu_run(x.w, 5 * OV_SEC);
+    assert_int_equal(in_use(&x), 0);
+    assert_int_equal(wu_drops(x.a, NO_DESTINATION), 0); /* nothing waited */
+    assert_int_equal(x.a->frames, 0);
+    wu_free(x.w);
+}
+
 static void test_member(void **state)
 {
     struct asker x = asker(2);
@@ -261,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ip),
+        cmocka_unit_test(test_seek),
         cmocka_unit_test(test_member),
         cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_nobody_unchecked),
