@@ -88,7 +88,7 @@ FUZZ_NULL  = session handshake
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/demo tests/fuzz/run $(wildcard tests/net/*.sh) tests/nat/row \
+SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/completion tests/demo tests/fuzz/run $(wildcard tests/net/*.sh) tests/nat/row \
              bench/run bench/publish bench/profile $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
@@ -159,7 +159,7 @@ RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--o
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) --again 3 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
-	    'tests/run --self-test' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
+	    'tests/run --self-test' 'tests/completion $(BUILD)/ovpn' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
 unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)

@@ -1,12 +1,25 @@
 # shellcheck shell=bash
 # bash completion for ovpn: commands and options from its own --help, names from the daemon.
 
+# What comes from the daemon was written by others: owners of networks, who asks to be a member. So only what an
+# address, an id or a name can be made of is offered, and none of it is ever given to the shell to expand, as
+# `compgen -W` would.
+
 # Words that `ovpn $@ --json` has for the JSON members that $1 names, an extended regular expression.
 _ovpn_names() {
     local members=$1
     shift
     ovpn "$@" --json 2>/dev/null </dev/null |
-        sed -nE 's/^ *"('"$members"')": "([^" ]+)",?$/\2/p' | sort -u
+        LC_ALL=C sed -nE 's/^ *"('"$members"')": "([A-Za-z0-9][A-Za-z0-9._-]*)",?$/\2/p' | sort -u
+}
+
+# Into COMPREPLY those of the lines $2 that begin with $1.
+_ovpn_offer() {
+    local word
+    COMPREPLY=()
+    while IFS= read -r word; do
+        [[ -n $word && $word == "$1"* ]] && COMPREPLY+=("$word")
+    done <<<"$2"
 }
 
 _ovpn() {
@@ -42,10 +55,10 @@ _ovpn() {
 
     if [[ $cur == -* ]]; then
         list=$(ovpn "${path[@]}" --help 2>/dev/null |
-            sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p')
-        [[ ${#path[@]} -eq 0 ]] && list='--help --version --json --state'
+            LC_ALL=C sed -nE 's/^ +(-[A-Za-z], )?(--[a-z0-9-]+).*/\2/p')
+        [[ ${#path[@]} -eq 0 ]] && list=$'--help\n--version\n--json\n--state'
     elif [[ ${#path[@]} -eq 0 || ${path[*]} == id || ${path[*]} == net || ${path[*]} == controller ]]; then
-        list=$(ovpn "${path[@]}" --help 2>/dev/null | sed -nE 's/^  ([a-z]+) .*/\1/p')
+        list=$(ovpn "${path[@]}" --help 2>/dev/null | LC_ALL=C sed -nE 's/^  ([a-z]+) .*/\1/p')
     else
         case "${path[*]} ${#args[@]}" in
         'leave 0') list=$(_ovpn_names 'netid|name' "${state[@]}" networks) ;;
@@ -62,11 +75,11 @@ _ovpn() {
             if [[ $prev == --member || $prev == -m ]]; then
                 list=$(_ovpn_names 'address|name' "${state[@]}" net members "${args[0]}")
             else
-                list=$keys
+                list=${keys// /$'\n'}
             fi ;;
         esac
     fi
-    mapfile -t COMPREPLY < <(compgen -W "$list" -- "$cur")
+    _ovpn_offer "$cur" "$list"
 }
 
 complete -F _ovpn ovpn
