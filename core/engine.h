@@ -61,6 +61,12 @@ struct ov_rootlink {
 #define OV_REASSEMBLY_TOTAL     (16u << 20)
 #define OV_REASSEMBLY_STRANGERS (1u << 20)
 
+/* Peers that functions further up the stack work on; they are not forgotten to make room. */
+struct ov_busy {
+    const struct ov_peer *peer;
+    const struct ov_busy *outer;
+};
+
 struct ov_engine {
     struct ov_identity_secret id;
     uint8_t caps, aeads;
@@ -73,6 +79,7 @@ struct ov_engine {
     void *ops_arg;
 
     ov_time now, born;
+    const struct ov_busy *busy; /* the innermost; NULL: none */
     ov_wall wall_born;
     uint64_t stamp, stamp_stored; /* handshake stamps: last used; persisted bound */
 

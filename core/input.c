@@ -130,11 +130,7 @@ static struct ov_peer *initiator(struct ov_arrival *a, const struct ov_noise *hs
         ov_drop(e, OV_DROP_BAD_IDENTITY);
         return NULL;
     }
-    /* A new peer may take the place of another one, and never that of the relay it came by. */
-    ov_addr relay = a->via.relay ? a->via.relay->id.addr : 0;
-    if (ov_peer_get(e, &id, &p) != OV_OK)
-        return NULL;
-    return !relay || ov_peer_find(e, relay) == a->via.relay ? p : NULL;
+    return ov_peer_get(e, &id, &p) == OV_OK ? p : NULL;
 }
 
 static void on_initiation(struct ov_arrival *a)
@@ -343,7 +339,10 @@ static void on_data(struct ov_arrival *a)
     }
     heard(a, p, is_reflection(msg, mlen));
     a->kp = ix->kp;
+    struct ov_busy busy = {p, e->busy};
+    e->busy = &busy;
     ov_input_message(a, p, msg, mlen, false);
+    e->busy = busy.outer;
 }
 
 /* ---- relay ---- */
@@ -385,7 +384,10 @@ static void on_relay(struct ov_arrival *a)
                                .relayed_from = r.addr,
                                .d = a->d + OV_RELAY_HEADER,
                                .len = a->len - OV_RELAY_HEADER};
+    struct ov_busy busy = {p, e->busy};
+    e->busy = &busy;
     on_inner(&inner);
+    e->busy = busy.outer;
 }
 
 static void on_inner(struct ov_arrival *a)

@@ -62,13 +62,21 @@ static unsigned standing(const struct ov_peer *p)
     return ov_twins_boot(&p->s.twins) || p->remember || p->upper ? 2 : p->hs_wanted;
 }
 
+static bool is_busy(const struct ov_peer *p)
+{
+    for (const struct ov_busy *b = p->e->busy; b; b = b->outer)
+        if (b->peer == p)
+            return true;
+    return false;
+}
+
 /* Make room: of those with the lowest standing that nobody keeps, the one longest without a packet.
  */
 static bool evict(struct ov_engine *e)
 {
     struct ov_peer *p, *pick = NULL;
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
-        if (p->keep)
+        if (p->keep || is_busy(p))
             continue;
         unsigned rank = standing(p), least = pick ? standing(pick) : 0;
         if (!pick || rank < least || (rank == least && p->last_rx < pick->last_rx))
@@ -114,7 +122,7 @@ int ov_peer_get(struct ov_engine *e, const struct ov_identity *id, struct ov_pee
     if (ov_identity_equal(id, &e->id.pub))
         return OV_EINVAL;
     struct ov_peer *p = ov_peer_find(e, id->addr);
-    if (p && p->claimed && !p->keep && !ov_identity_equal(&p->id, id)) {
+    if (p && p->claimed && !p->keep && !is_busy(p) && !ov_identity_equal(&p->id, id)) {
         ov_peer_forget(p); /* a certificate lied */
         p = NULL;
     }

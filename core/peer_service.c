@@ -482,9 +482,9 @@ static bool service_forget(struct ov_peer *p, ov_time *next)
     return false;
 }
 
-void ov_peer_service(void *peer, ov_time now)
+/* When to look again. */
+static ov_time service_all(struct ov_peer *p, ov_time now)
 {
-    struct ov_peer *p = peer;
     ov_time next = OV_NEVER;
     if (p->keep) /* time may have jumped past the session's end */
         ov_peer_connect(p);
@@ -507,6 +507,17 @@ void ov_peer_service(void *peer, ov_time now)
     }
     if (p->hs_wanted)
         sooner(&next, p->hs_next);
+    return next;
+}
+
+void ov_peer_service(void *peer, ov_time now)
+{
+    struct ov_peer *p = peer;
+    struct ov_engine *e = p->e;
+    struct ov_busy busy = {p, e->busy};
+    e->busy = &busy;
+    ov_time next = service_all(p, now);
+    e->busy = busy.outer;
     if (service_forget(p, &next))
         return;
     /* Handlers above may have asked for an earlier wake-up; what is due now runs in the next turn.

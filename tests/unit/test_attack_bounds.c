@@ -2,6 +2,7 @@
 #include "attack.h"
 
 #include "core/lookup.h"
+#include "core/peer.h"
 #include "core/root.h"
 #include "core/volunteer.h"
 
@@ -305,13 +306,70 @@ static void test_who_are_you(void **state)
     wire_free(&w);
 }
 
+/* The member's machine has died while its table of peers is full of those that are there: it looks
+ * for one that relays, and the place for that one is not its own, on which it is at work. */
+static void test_not_evicted_by_itself(void **state)
+{
+    struct wire w = {.max_peers = 0};
+    uint8_t cert[OV_CERT_MAX], frame[80] = {OV_MSG_FRAME};
+    struct ov_identity_secret relay;
+    struct ov_member *m[3];
+
+    (void)state;
+    wire_identity(4242, &controller);
+    wire_identity(777, &relay);
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *dead = wire_host(&w, 0),
+                *live = wire_host(&w, 0);
+    w.max_peers = 4; /* the root, the controller, and these two */
+    struct host *h = wire_host(&w, 0);
+    struct ov_network *net = make_member(&w, h, 1, 0);
+    make_member(&w, dead, 2, 0);
+    make_member(&w, live, 3, 0);
+    wire_root(&w, h, root);
+    wire_root(&w, dead, root);
+    wire_root(&w, live, root);
+    const struct ov_identity *who[] = {ov_node_identity(dead->n), ov_node_identity(live->n),
+                                       &relay.pub};
+    for (size_t i = 0; i < 3; i++) {
+        size_t len = make_cert(who[i], (uint8_t)(i == 2 ? 9 : 2 + i), 0, cert);
+        assert_int_equal(ov_member_accept(net, cert, len, &m[i]), OV_OK);
+    }
+    wire_run(&w, 5 * OV_SEC);
+    ov_store64(frame + 2, the_net());
+    struct ov_peer *p = ov_member_peer(m[0]);
+    assert_non_null(p);
+    assert_non_null(ov_member_peer(m[1]));
+    for (int i = 0; i < 100; i++) {
+        if (i == 6) {
+            assert_true(ov_peer_up(p));
+            dead->cut = true;
+        }
+        for (int k = 0; k < 2; k++) {
+            struct ov_peer *to = ov_member_peer(m[k]);
+            if (to)
+                ov_peer_send(to, frame, sizeof frame, OV_SEND_FRAME);
+        }
+        net->volunteers.n = i > 6; /* as a directory says */
+        net->volunteers.member[0] = relay.pub.addr;
+        wire_drain(&w, h);
+        wire_run(&w, OV_SEC);
+    }
+    assert_null(h->n->e.busy);
+    wire_free(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_quick_restarts),     cmocka_unit_test(test_stamps_are_written_rarely),
-        cmocka_unit_test(test_stored_in_the_end),  cmocka_unit_test(test_same_answer_again),
-        cmocka_unit_test(test_other_answers),      cmocka_unit_test(test_named_roots_wait),
-        cmocka_unit_test(test_named_certificates), cmocka_unit_test(test_who_are_you),
+        cmocka_unit_test(test_quick_restarts),
+        cmocka_unit_test(test_stamps_are_written_rarely),
+        cmocka_unit_test(test_stored_in_the_end),
+        cmocka_unit_test(test_same_answer_again),
+        cmocka_unit_test(test_other_answers),
+        cmocka_unit_test(test_named_roots_wait),
+        cmocka_unit_test(test_named_certificates),
+        cmocka_unit_test(test_who_are_you),
+        cmocka_unit_test(test_not_evicted_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
