@@ -130,7 +130,11 @@ static struct ov_peer *initiator(struct ov_arrival *a, const struct ov_noise *hs
         ov_drop(e, OV_DROP_BAD_IDENTITY);
         return NULL;
     }
-    return ov_peer_get(e, &id, &p) == OV_OK ? p : NULL;
+    /* A new peer may take the place of another one, and never that of the relay it came by. */
+    ov_addr relay = a->via.relay ? a->via.relay->id.addr : 0;
+    if (ov_peer_get(e, &id, &p) != OV_OK)
+        return NULL;
+    return !relay || ov_peer_find(e, relay) == a->via.relay ? p : NULL;
 }
 
 static void on_initiation(struct ov_arrival *a)
@@ -384,10 +388,7 @@ static void on_relay(struct ov_arrival *a)
                                .relayed_from = r.addr,
                                .d = a->d + OV_RELAY_HEADER,
                                .len = a->len - OV_RELAY_HEADER};
-    struct ov_busy busy = {p, e->busy};
-    e->busy = &busy;
     on_inner(&inner);
-    e->busy = busy.outer;
 }
 
 static void on_inner(struct ov_arrival *a)

@@ -315,10 +315,16 @@ static ov_wall horizon(const struct ov_network *net)
 }
 
 /* To every member we are connected with, and to the directories. */
+/* Members that the controller does not reach get it from others. Not of a controller that throws
+ * out without end: it reaches its members itself. */
 static void flood(struct ov_network *net, const struct ov_peer *from, const uint8_t *blob)
 {
     uint8_t buf[1 + OV_REVOCATION_LEN];
     struct ov_writer w;
+    if (!ov_bucket_take(&net->floods, 1, net->o->e->now)) {
+        ov_drop(net->o->e, OV_DROP_LIMIT);
+        return;
+    }
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_revoke_encode(&w, blob);
     ov_network_tell(net, from, buf, w.len);
@@ -336,7 +342,7 @@ void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const 
     }
     if (!ov_revoked_add(&net->revoked, r.member, r.timestamp, horizon(net)))
         return;
-    ov_network_persist(net); /* or a restart would let it in again */
+    ov_network_persist_soon(net); /* or a restart would let it in again */
     flood(net, from, blob);
     if (r.member == e->id.pub.addr) {
         if (net->cert.netid && net->cert.timestamp <= r.timestamp)

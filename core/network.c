@@ -22,7 +22,12 @@
 #define ASK_LEFT_OUT   (5 * OV_SEC)  /* what came too soon is asked for */
 #define TOLD_RATE      500           /* certificates a second of those that directories name */
 #define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
-#define MULTICAST_RATE 2000000ull    /* replicated bytes a second */
+#define SAVE_GAP       OV_SEC /* from one to the next of what comes as often as a controller likes */
+#define REVOKE_RATE    200    /* a second, of the controller: a signature to check each */
+#define REVOKE_BURST   1000
+#define FLOOD_RATE     20 /* a second, to all members */
+#define FLOOD_BURST    200
+#define MULTICAST_RATE 2000000ull /* replicated bytes a second */
 #define PERSIST_MAX    (OV_CONFIG_MAX + OV_CERT_MAX + 512 + 13 * OV_REVOKED_MAX + 8)
 
 const char *ov_net_state_text(enum ov_net_state s)
@@ -88,9 +93,20 @@ void ov_network_persist(struct ov_network *net)
     }
     ov_writer_u64(&w, net->revoked.floor);
     net->unsaved = !ov_persist(net->o->e, OV_PERSIST_NETWORK, net->id, buf, w.len);
+    net->save_next = net->o->e->now + (net->unsaved ? SAVE_AGAIN : SAVE_GAP);
     if (net->unsaved)
-        ov_network_wake(net, net->o->e->now + SAVE_AGAIN);
+        ov_network_wake(net, net->save_next);
     ov_wipe(buf, sizeof buf);
+}
+
+void ov_network_persist_soon(struct ov_network *net)
+{
+    if (net->o->e->now >= net->save_next) {
+        ov_network_persist(net);
+        return;
+    }
+    net->unsaved = !net->o->restoring;
+    ov_network_wake(net, net->save_next);
 }
 
 /* ---- taking configuration and certificate ---- */
@@ -378,12 +394,12 @@ static void service(void *arg, ov_time now)
 {
     struct ov_network *net = arg;
     ov_time next;
-    if (net->unsaved)
+    if (net->unsaved && now >= net->save_next)
         ov_network_persist(net);
     service_request(net);
     next = net->request_next;
-    if (net->unsaved && now + SAVE_AGAIN < next)
-        next = now + SAVE_AGAIN;
+    if (net->unsaved && net->save_next < next)
+        next = net->save_next;
     if (ov_network_ready(net)) {
         if (now >= net->announce_next) {
             ov_directory_announce(net);
@@ -454,6 +470,8 @@ static struct ov_network *new_network(struct ov_overlay *o, ov_netid id)
     ov_bucket_init(&net->multicast, MULTICAST_RATE, MULTICAST_RATE * 2, e->now);
     ov_bucket_init(&net->told, TOLD_RATE, OV_MEMBERS_MAX, e->now);
     ov_bucket_init(&net->replies, 1, REPLY_BURST * REPLY_COST, e->now);
+    ov_bucket_init(&net->revokes, REVOKE_RATE, REVOKE_BURST, e->now);
+    ov_bucket_init(&net->floods, FLOOD_RATE, FLOOD_BURST, e->now);
     ov_timer_init(&net->timer, service, net);
     net->request_next = e->now;
     net->announce_next = OV_NEVER;

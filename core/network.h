@@ -96,7 +96,8 @@ struct ov_network {
     enum ov_net_state state;
     enum ov_net_status status;
     bool controller_online;
-    bool unsaved;                 /* there was no room to persist what changed */
+    bool unsaved;                 /* what changed is not persisted: no room, or too soon */
+    ov_time save_next;            /* the earliest that it is, then */
     struct ov_net_config *config; /* NULL: none */
     uint8_t config_blob[OV_CONFIG_MAX], cert_blob[OV_CERT_MAX];
     size_t config_len, cert_len;
@@ -117,6 +118,8 @@ struct ov_network {
     struct ov_group group[OV_GROUP_CACHE];
     struct ov_bucket multicast;
     struct ov_bucket replies; /* of the controller that change something */
+    struct ov_bucket revokes; /* revocations from the controller itself */
+    struct ov_bucket floods;  /* those that we pass on */
     struct ov_bucket told;    /* certificates new to us that directories name */
     struct ov_volunteers volunteers;
 
@@ -162,6 +165,8 @@ void ov_network_reply(struct ov_network *net, const struct ov_msg_net_reply *m);
 /* A peer of ours (controller, root) has a session again; `fresh`: it may have forgotten us. */
 void ov_network_session(struct ov_network *net, struct ov_peer *p, bool fresh);
 void ov_network_persist(struct ov_network *net);
+/* The same within a second, once for all that changes meanwhile. */
+void ov_network_persist_soon(struct ov_network *net);
 void ov_network_wake(struct ov_network *net, ov_time when);
 void ov_network_changed(struct ov_network *net); /* tell the edge */
 /* We lost our membership. */

@@ -214,6 +214,9 @@ void ov_node_shutdown(struct ov_node *n, ov_time now)
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         if (ov_peer_up(p))
             ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
+    for (size_t i = 0; i < n->o.n; i++)
+        if (n->o.nets[i]->unsaved)
+            ov_network_persist(n->o.nets[i]);
 }
 
 /* ---- what the edge has ---- */

@@ -73,21 +73,22 @@ static void on_hello(struct ov_node *n, struct ov_peer *p, const uint8_t *m, siz
         ov_drop(&n->e, OV_DROP_NOT_JOINED);
 }
 
-/* A revocation proves itself, so it may come from anybody. */
+/* A revocation proves itself, so it may come from anybody; that costs a signature to check. */
 static void on_revoke(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
 {
     struct ov_revocation r;
-    if (p && !p->keep && !ov_bucket_take(&p->control, 1, n->e.now)) {
-        ov_drop(&n->e, OV_DROP_LIMIT);
-        return;
-    }
     if (ov_revocation_decode(m, len, &r) != OV_OK) {
         ov_drop(&n->e, OV_DROP_MALFORMED_MESSAGE);
         return;
     }
+    struct ov_network *net = ov_network_find(&n->o, r.netid);
+    bool owner = net && p && net->controller_peer == p;
+    if (p && !ov_bucket_take(owner ? &net->revokes : &p->control, 1, n->e.now)) {
+        ov_drop(&n->e, OV_DROP_LIMIT);
+        return;
+    }
     if (n->o.directory)
         ov_directory_revoked(n->o.directory, m, len);
-    struct ov_network *net = ov_network_find(&n->o, r.netid);
     if (net)
         ov_member_revoke(net, p, m, len);
 }

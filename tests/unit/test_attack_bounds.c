@@ -306,6 +306,86 @@ static void test_who_are_you(void **state)
     wire_free(&w);
 }
 
+static void revoked_by(struct host *h, struct ov_peer *from, const struct ov_identity_secret *by,
+                       ov_addr member, ov_wall stamp)
+{
+    struct ov_revocation v = {.netid = the_net(), .member = member, .timestamp = stamp};
+    uint8_t blob[OV_REVOCATION_LEN], buf[1 + OV_REVOCATION_LEN];
+    struct ov_writer w;
+
+    ov_revocation_issue(&v, by, blob);
+    ov_writer_init(&w, buf, sizeof buf);
+    ov_msg_revoke_encode(&w, blob);
+    ov_node_message(h->n, from, buf, w.len);
+}
+
+static unsigned writes(struct host *h)
+{
+    struct ov_output o;
+    unsigned n = 0;
+
+    while (ov_node_pull(h->n, &o))
+        n += o.kind == OV_OUT_PERSIST && o.persist.kind == OV_PERSIST_NETWORK;
+    return n;
+}
+
+/* A controller may throw out whom it likes, as often as it likes; that is not the disk's time, nor
+ * without end the processor's. */
+static void test_revocations_without_end(void **state)
+{
+    struct wire w = {0};
+    struct host *h = wire_host(&w, 0);
+    unsigned n = 0;
+
+    (void)state;
+    wire_identity(4242, &controller);
+    struct ov_network *net = make_member(&w, h, 2, 0);
+    ov_time began = w.now;
+    writes(h);
+    for (unsigned i = 0; i < 5000; i++) {
+        revoked_by(h, net->controller_peer, &controller, 0x0a00000001, NOW_WALL + i);
+        n += writes(h);
+    }
+    assert_in_range(n, 1, 1);
+    assert_in_range(net->revoked.of[0].timestamp - NOW_WALL, 900, 1100); /* the rest is left out */
+    while (w.now < began + 3 * OV_SEC) {
+        w.now += 100 * OV_MS;
+        ov_node_tick(h->n, w.now);
+        n += writes(h);
+    }
+    assert_int_equal(n, 2); /* and the last of them is stored */
+    revoked_by(h, net->controller_peer, &controller, 0x0a00000002, NOW_WALL);
+    revoked_by(h, net->controller_peer, &controller, 0x0a00000003, NOW_WALL);
+    assert_int_equal(writes(h), 1);
+    ov_node_shutdown(h->n, w.now);
+    assert_int_equal(writes(h), 1); /* also when it ends at once */
+    wire_free(&w);
+}
+
+/* Forged ones of whom we keep a connection with, as of a root, cost a signature each. */
+static void test_forged_revocations(void **state)
+{
+    struct wire w = {0};
+    struct host *root = wire_host(&w, OV_CAP_ROOT), *h = wire_host(&w, 0);
+
+    (void)state;
+    wire_identity(4242, &controller);
+    struct ov_identity_secret forger;
+    wire_identity(4243, &forger);
+    make_member(&w, h, 2, 0);
+    wire_root(&w, h, root);
+    wire_run(&w, OV_SEC);
+    struct ov_peer *p = ov_peer_find(&h->n->e, root->addr);
+    assert_non_null(p);
+    assert_true(p->keep > 0);
+    uint64_t checked = h->n->e.stats.drops[OV_DROP_AUTH];
+    for (unsigned i = 0; i < 5000; i++)
+        revoked_by(h, p, &forger, 0x0a00000001, NOW_WALL + i);
+    checked = h->n->e.stats.drops[OV_DROP_AUTH] - checked;
+    assert_in_range(checked, 1, 100);
+    wire_free(&w);
+}
+
 /* The member's machine has died while its table of peers is full of those that are there: it looks
  * for one that relays, and the place for that one is not its own, on which it is at work. */
 static void test_not_evicted_by_itself(void **state)
@@ -369,6 +449,8 @@ int main(void)
         cmocka_unit_test(test_named_roots_wait),
         cmocka_unit_test(test_named_certificates),
         cmocka_unit_test(test_who_are_you),
+        cmocka_unit_test(test_revocations_without_end),
+        cmocka_unit_test(test_forged_revocations),
         cmocka_unit_test(test_not_evicted_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
