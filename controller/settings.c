@@ -57,15 +57,15 @@ int ov_settings_name(const char *name, char why[256])
     ov_addr a;
     ov_netid id;
     size_t len = strlen(name);
+    if (ov_name_valid(name))
+        return OV_OK;
     if (len == 0 || len >= OV_NET_NAME_MAX)
         return refuse(why, "a name has 1 to %d characters", OV_NET_NAME_MAX - 1);
-    if (!alnum(name[0]) || !made_of(name, "._-"))
-        return refuse(why, "a name is made of letters, digits, '.', '_' and '-', and starts with a "
-                           "letter or digit");
     if (ov_addr_parse(name, &a) == OV_OK || ov_netid_parse(name, &id) == OV_OK)
         return refuse(why, "%s could be read as an address or a network id: choose another name",
                       name);
-    return OV_OK;
+    return refuse(why, "a name is made of letters, digits, '.', '_' and '-', and starts with a "
+                       "letter or digit");
 }
 
 int ov_settings_note(const char *note, char why[256])
@@ -252,8 +252,7 @@ static int set_dns(struct ov_net_record *n, const char *value, char why[256])
         return refuse(why, "a domain has 1 to %d characters", OV_NET_NAME_MAX - 1);
     memcpy(n->dns_domain, value, len);
     n->dns_domain[len] = '\0';
-    if (!made_of(n->dns_domain, ".-") || !alnum(value[0]) || !alnum(value[len - 1]) ||
-        strstr(n->dns_domain, "..") != NULL)
+    if (!ov_domain_valid(n->dns_domain))
         return refuse(why, "\"%s\" is not a domain", n->dns_domain);
     for (const char *at = value + len + 1; next_word(&at, word);) {
         struct ov_ip ip;

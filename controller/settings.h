@@ -11,8 +11,7 @@ OV_CHECK int ov_settings_net(struct ov_net_record *n, const char *key, const cha
                              char why[256]);
 OV_CHECK int ov_settings_member(const struct ov_net_record *n, struct ov_member_record *m,
                                 const char *key, const char *value, char why[256]);
-/* 1 to 63 letters, digits, '.', '_', '-', starting with a letter or digit, and nothing that could
- * be read as an address or a network id. */
+/* ov_name_valid(), with what is wrong in words. */
 OV_CHECK int ov_settings_name(const char *name, char why[256]);
 /* UTF-8 without control characters, at most OV_NOTE_MAX - 1 bytes. */
 OV_CHECK int ov_settings_note(const char *note, char why[256]);

@@ -216,6 +216,8 @@ static bool config_valid(const struct ov_net_config *c)
         c->mtu > OV_MTU_MAX || c->window_s < OV_WINDOW_MIN || c->window_s > OV_WINDOW_MAX ||
         c->nroutes > OV_NET_ROUTES_MAX || c->ndns > OV_NET_DNS_MAX || c->nroots > OV_NET_ROOTS_MAX)
         return false;
+    if (!ov_name_valid(c->name) || (c->dns_domain[0] != '\0' && !ov_domain_valid(c->dns_domain)))
+        return false;
     for (size_t i = 0; i < c->nroutes; i++)
         if (!route_valid(&c->routes[i]))
             return false;

@@ -44,7 +44,7 @@ bool ov_cert_agree(const struct ov_cert *a, const struct ov_cert *b, uint32_t wi
 bool ov_cert_timely(const struct ov_cert *a, const struct ov_cert *b, uint32_t window_s);
 bool ov_cert_has_ip(const struct ov_cert *c, const struct ov_ip *ip);
 
-#define OV_NET_NAME_MAX       64 /* with NUL */
+#define OV_NET_NAME_MAX       OV_NAME_MAX
 #define OV_NET_ROUTES_MAX     32
 #define OV_NET_ROOTS_MAX      8
 #define OV_NET_DNS_MAX        4
@@ -97,7 +97,8 @@ struct ov_net_config {
 OV_CHECK int ov_net_config_issue(const struct ov_net_config *c,
                                  const struct ov_identity_secret *controller,
                                  uint8_t out[OV_CONFIG_MAX]);
-/* Also checks that mtu, window and counts are in range and the netid is the controller's. */
+/* Also checks that mtu, window and counts are in range, the name and the domain (which may be
+ * empty) are such (types.h), and the netid is the controller's. */
 OV_CHECK int ov_net_config_verify(const uint8_t *in, size_t len,
                                   const struct ov_identity *controller, struct ov_net_config *out);
 

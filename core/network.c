@@ -563,7 +563,8 @@ int ov_network_restore(struct ov_overlay *o, ov_netid id, const void *data, size
     if (err != OV_OK)
         return err;
     struct ov_network *net = ov_network_find(o, id);
-    memcpy(net->member_name, name, sizeof name);
+    if (ov_name_valid(name))
+        memcpy(net->member_name, name, sizeof name);
     net->status = (enum ov_net_status)status;
     net->revoked.floor = floor;
     for (net->revoked.n = 0; net->revoked.n < nrevoked; net->revoked.n++) {

@@ -125,6 +125,37 @@ bool ov_mac_is_broadcast(const struct ov_mac *m)
     return ov_mac_u64(m) == 0xffffffffffffull;
 }
 
+/* ---- names ---- */
+
+static bool alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* 1 to 63 letters, digits and characters of `more`; the first is a letter or digit. */
+static bool word(const char *text, const char *more)
+{
+    size_t len = 0;
+
+    for (; text[len] != '\0'; len++)
+        if (len == OV_NAME_MAX - 1 || (!alnum(text[len]) && !strchr(more, text[len])))
+            return false;
+    return alnum(text[0]);
+}
+
+bool ov_name_valid(const char *name)
+{
+    ov_addr a;
+    ov_netid id;
+
+    return word(name, "._-") && ov_addr_parse(name, &a) && ov_netid_parse(name, &id);
+}
+
+bool ov_domain_valid(const char *domain)
+{
+    return word(domain, ".-") && alnum(domain[strlen(domain) - 1]) && !strstr(domain, "..");
+}
+
 /* ---- IP addresses ---- */
 
 /* The bytes of an address, by family. */

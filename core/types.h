@@ -74,6 +74,17 @@ const char *ov_netid_format(ov_netid id, char out[OV_NETID_TEXT]);
 /* OV_EINVAL unless `text` is 16 hex digits whose first ten are a valid address. */
 OV_CHECK int ov_netid_parse(const char *text, ov_netid *out);
 
+/* What networks and members are called, and a DNS domain. Names are shown by programs and completed
+ * by shells of people who did not choose them: so neither has a character that means anything
+ * there.
+ *
+ * A name: 1 to 63 letters, digits, '.', '_', '-', the first a letter or digit, and nothing that
+ * could be read as an address or a network id. A domain: 1 to 63 letters, digits, '.', '-', the
+ * first and the last a letter or digit, no two dots in a row. */
+#define OV_NAME_MAX 64 /* with NUL */
+bool ov_name_valid(const char *name);
+bool ov_domain_valid(const char *domain);
+
 int ov_hex_digit(char c); /* its value, of either case, or -1 */
 
 uint64_t ov_mac_u64(const struct ov_mac *m);

@@ -274,7 +274,7 @@ void ov_msg_net_request_encode(struct ov_writer *w, const struct ov_msg_net_requ
 OV_CHECK int ov_msg_net_request_decode(const uint8_t *in, size_t len, struct ov_msg_net_request *m);
 
 /* NET_REPLY: u64 netid, u8 status, text member name, u16 + configuration blob, u16 + certificate
- * blob (both empty unless OV_NET_OK). */
+ * blob (both empty unless OV_NET_OK). The name is empty, or one (types.h). */
 enum ov_net_status {
     OV_NET_OK = 0,
     OV_NET_PENDING = 1,    /* known, waiting for the owner's admission */

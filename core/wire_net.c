@@ -96,6 +96,7 @@ int ov_msg_net_request_decode(const uint8_t *in, size_t len, struct ov_msg_net_r
 static bool net_reply_valid(const struct ov_msg_net_reply *m)
 {
     return netid_valid(m->netid) && m->status <= OV_NET_UNAVAILABLE &&
+           (m->name[0] == '\0' || ov_name_valid(m->name)) &&
            (m->status == OV_NET_OK || (m->config.len == 0 && m->cert.len == 0));
 }
 

@@ -230,6 +230,36 @@ static void test_config_round_trip(void **state)
     assert_memory_equal(again, blob, (size_t)len);
 }
 
+/* What a controller calls a network goes to people's shells and terminals: no honest one signs more
+ * than names, and another's are refused. */
+static void test_config_names(void **state)
+{
+    static const char *const bad[] = {"d$rm", "d`rm", "do;m", "d rm", "do/m", "-orm", "d*rm"};
+    struct ov_net_config c = some_config(), got;
+    uint8_t blob[OV_CONFIG_MAX];
+    int len = ov_net_config_issue(&c, &controller, blob);
+    uint8_t *name = blob + 26, *domain = memmem(blob, (size_t)len, "dorm.lan", 8);
+
+    (void)state;
+    assert_memory_equal(name, "dorm", 4);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        memcpy(name, bad[i], 4);
+        resign(blob, (size_t)len, "ovpn network v1");
+        assert_int_equal(ov_net_config_verify(blob, (size_t)len, &controller.pub, &got), OV_EINVAL);
+        memcpy(name, "dorm", 4);
+        memcpy(domain, bad[i], 4);
+        resign(blob, (size_t)len, "ovpn network v1");
+        assert_int_equal(ov_net_config_verify(blob, (size_t)len, &controller.pub, &got), OV_EINVAL);
+        memcpy(domain, "dorm", 4);
+        strcpy(c.name, bad[i]);
+        assert_int_equal(ov_net_config_issue(&c, &controller, blob), OV_EINVAL);
+        strcpy(c.name, "dorm");
+        assert_int_equal(ov_net_config_issue(&c, &controller, blob), len);
+    }
+    c.name[0] = '\0';
+    assert_int_equal(ov_net_config_issue(&c, &controller, blob), OV_EINVAL);
+}
+
 /* The members' secret is there or not, as the flag says. */
 static void test_config_lan_key(void **state)
 {
@@ -450,13 +480,13 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cert_round_trip),     cmocka_unit_test(test_cert_flipped_bits),
-        cmocka_unit_test(test_cert_wrong_key),      cmocka_unit_test(test_cert_bad_shapes),
-        cmocka_unit_test(test_cert_agreement),      cmocka_unit_test(test_config_round_trip),
-        cmocka_unit_test(test_config_lan_key),      cmocka_unit_test(test_config_full),
-        cmocka_unit_test(test_config_flipped_bits), cmocka_unit_test(test_config_ranges),
-        cmocka_unit_test(test_revocation),          cmocka_unit_test(test_domains_are_separate),
-        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_cert_round_trip),      cmocka_unit_test(test_cert_flipped_bits),
+        cmocka_unit_test(test_cert_wrong_key),       cmocka_unit_test(test_cert_bad_shapes),
+        cmocka_unit_test(test_cert_agreement),       cmocka_unit_test(test_config_round_trip),
+        cmocka_unit_test(test_config_names),         cmocka_unit_test(test_config_lan_key),
+        cmocka_unit_test(test_config_full),          cmocka_unit_test(test_config_flipped_bits),
+        cmocka_unit_test(test_config_ranges),        cmocka_unit_test(test_revocation),
+        cmocka_unit_test(test_domains_are_separate), cmocka_unit_test(test_random_bytes),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,6 +1,7 @@
 #include "core/types.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <string.h>
@@ -466,12 +467,71 @@ static void test_endpoint(void **state)
     assert_string_equal(ov_endpoint_format(&(struct ov_endpoint){0}, text), "none");
 }
 
+static void test_names(void **state)
+{
+    static const char *const good[] = {"a",    "7",          "dorm",      "Lan-Party.2",
+                                       "x_y",  "0000000000", "8056c2e21", "8056c2e21c0000012",
+                                       "a..b", "a-"};
+    static const char *const bad[] = {"",           "-n",
+                                      ".a",         "_a",
+                                      "a b",        "a\tb",
+                                      "$(id)",      "`id`",
+                                      "a;b",        "a'b",
+                                      "a\"b",       "a/b",
+                                      "a*",         "{a,b}",
+                                      "~",          "a\\b",
+                                      "d\xc3\xb6",  "a\n",
+                                      "a$b",        "a=b",
+                                      "8056c2e21c", "8056C2E21C000001",
+                                      "a&b",        "a|b",
+                                      "a<b",        "a>b",
+                                      "a!b",        "a#b",
+                                      "a%b",        "a:b",
+                                      "a@b",        "(a)"};
+    char name[OV_NAME_MAX + 1];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++)
+        assert_true(ov_name_valid(good[i]));
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(ov_name_valid(bad[i]));
+    memset(name, 'n', sizeof(name));
+    name[OV_NAME_MAX] = '\0';
+    assert_false(ov_name_valid(name));
+    name[OV_NAME_MAX - 1] = '\0';
+    assert_true(ov_name_valid(name));
+    /* Every byte, at the start and behind it. */
+    for (int c = 1; c < 256; c++) {
+        char start[] = {(char)c, 'x', 0}, behind[] = {'x', (char)c, 0};
+        bool letter = c < 128 && isalnum(c);
+        assert_int_equal(ov_name_valid(start), letter);
+        assert_int_equal(ov_name_valid(behind), letter || (c < 128 && strchr("._-", c)));
+        assert_int_equal(ov_domain_valid(start), letter);
+        assert_int_equal(ov_domain_valid(behind), letter);
+    }
+}
+
+static void test_domains(void **state)
+{
+    static const char *const good[] = {"lan", "dorm.lan", "a-b.c", "1.2", "xn--bcher-kva.example"};
+    static const char *const bad[] = {"",     ".",   ".lan", "lan.", "-a", "a-",
+                                      "a..b", "a_b", "a b",  "a;b",  "$a", "a\n"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(good); i++)
+        assert_true(ov_domain_valid(good[i]));
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(ov_domain_valid(bad[i]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strerror),
         cmocka_unit_test(test_addr),
         cmocka_unit_test(test_netid),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_domains),
         cmocka_unit_test(test_mac),
         cmocka_unit_test(test_ip4),
         cmocka_unit_test(test_ip6_text),

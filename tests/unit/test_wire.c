@@ -532,6 +532,9 @@ static void test_ranges_of_decoders(void **state)
     assert_int_equal(WITH_BYTE(net_reply, HEX_NET_REPLY, 9, 1), OV_EINVAL); /* blobs, but refused */
     assert_int_equal(WITH_BYTE(net_reply, HEX_NET_REPLY_PENDING, 9, 9), OV_EINVAL); /* status */
     assert_int_not_equal(WITH_BYTE(net_reply, HEX_NET_REPLY, 16, 0x20), 0);         /* length */
+    assert_int_equal(WITH_BYTE(net_reply, HEX_NET_REPLY, 11, 'A'), 0);              /* "Alice" */
+    assert_int_equal(WITH_BYTE(net_reply, HEX_NET_REPLY, 11, '`'), OV_EINVAL);
+    assert_int_equal(WITH_BYTE(net_reply, HEX_NET_REPLY, 12, '$'), OV_EINVAL);
     assert_int_equal(WITH_BYTE(net_hello, HEX_NET_HELLO, 16, 0xfe), OV_EINVAL); /* unicast group */
     assert_int_not_equal(WITH_BYTE(net_hello, HEX_NET_HELLO, 15, 65), 0);
     assert_int_equal(WITH_BYTE(net_bye, HEX_NET_BYE, 1, 0), OV_EINVAL);
