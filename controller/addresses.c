@@ -42,8 +42,16 @@ static int take_any(struct ov_controller *c, const struct ov_net_record *n, stru
     return OV_EFULL;
 }
 
+static bool has(const struct ov_prefix *v, size_t n, const struct ov_prefix *p)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ov_ip_equal(&v[i].ip, &p->ip))
+            return true;
+    return false;
+}
+
 int ov_engine_assign(struct ov_controller *c, const struct ov_net_record *n,
-                     struct ov_member_record *m, bool *changed)
+                     struct ov_member_record *m, struct ov_assigned *out)
 {
     struct ov_prefix v[OV_CERT_ADDRS_MAX] = {0};
     uint8_t count = 0;
@@ -63,10 +71,28 @@ int ov_engine_assign(struct ov_controller *c, const struct ov_net_record *n,
     }
     if (n->ip6)
         ov_pool_ip6(n->netid, m->id.addr, &v[count++]);
-    *changed = count != m->naddrs;
-    for (size_t i = 0; i < count && !*changed; i++)
-        *changed = v[i].bits != m->addrs[i].bits || !ov_ip_equal(&v[i].ip, &m->addrs[i].ip);
+    *out = (struct ov_assigned){.changed = count != m->naddrs};
+    for (size_t i = 0; i < count && !out->changed; i++)
+        out->changed = v[i].bits != m->addrs[i].bits || !ov_ip_equal(&v[i].ip, &m->addrs[i].ip);
+    for (size_t i = 0; i < m->naddrs; i++)
+        out->taken |= !has(v, count, &m->addrs[i]);
     memcpy(m->addrs, v, sizeof v);
     m->naddrs = count;
     return OV_OK;
+}
+
+int ov_engine_refit(struct ov_controller *c, const struct ov_net_record *n,
+                    struct ov_member_record *m, ov_wall now, bool *revoked)
+{
+    struct ov_assigned a;
+    *revoked = false;
+    int r = ov_engine_assign(c, n, m, &a);
+    if (r != OV_OK || !a.changed)
+        return r;
+    if (a.taken)
+        r = ov_engine_stamp_revocation(c, now, &m->revoked);
+    if (r == OV_OK)
+        r = c->store->ops->member_put(c->store, m, NULL);
+    *revoked = r == OV_OK && a.taken;
+    return r;
 }

@@ -78,8 +78,8 @@ int ov_engine_admit(struct ov_controller *c, const struct ov_net_record *n,
 {
     struct ov_member_record t = *m;
     char addr[OV_ADDR_TEXT];
-    bool changed;
-    int r = ov_engine_assign(c, n, &t, &changed);
+    struct ov_assigned assigned;
+    int r = ov_engine_assign(c, n, &t, &assigned);
     if (r != OV_OK)
         return r;
     t.state = OV_MEMBER_ADMITTED;
@@ -190,10 +190,8 @@ static int look_up(struct ov_controller *c, const struct ov_identity *from, stru
 static int answer_ok(struct ov_controller *c, struct judgement *j, ov_wall now)
 {
     ov_wall stamp;
-    bool changed;
-    int r = ov_engine_assign(c, j->net, &j->m, &changed);
-    if (r == OV_OK && changed)
-        r = c->store->ops->member_put(c->store, &j->m, NULL);
+    bool revoked;
+    int r = ov_engine_refit(c, j->net, &j->m, now, &revoked);
     if (r == OV_OK)
         r = ov_engine_stamp_config(c, now, &stamp);
     if (r == OV_OK && now - j->m.last_seen >= SEEN_MS)
@@ -202,6 +200,8 @@ static int answer_ok(struct ov_controller *c, struct judgement *j, ov_wall now)
         r = ov_engine_reply_ok(c, j->net, &j->m, stamp);
     if (r != OV_OK)
         return r;
+    if (revoked)
+        ov_engine_flood(c, j->net, j->m.id.addr, j->m.revoked);
     ov_wall had = j->req->have_timestamp, window = (ov_wall)j->net->window_s * 1000;
     ov_wall after = had > OVERLAP_MS ? had - OVERLAP_MS : 0;
     if (stamp > window && after < stamp - window)

@@ -90,10 +90,19 @@ void ov_engine_send_revocations(struct ov_controller *c, ov_netid id, ov_addr to
 
 /* ---- addresses.c ---- */
 
+struct ov_assigned {
+    bool changed;
+    bool taken; /* one that it had it has no more */
+};
+
 /* Fit the member's addresses to the network: keep those inside its pools, give one from a pool when
  * there is none, add or drop the IPv6 one. OV_EFULL: no address is left; OV_EIO. */
 OV_CHECK int ov_engine_assign(struct ov_controller *c, const struct ov_net_record *n,
-                              struct ov_member_record *m, bool *changed);
+                              struct ov_member_record *m, struct ov_assigned *out);
+/* The same of an admitted member, and store what changed. The certificates of one that an address
+ * was taken from are revoked (m->revoked); *revoked: tell that once it has the new one. */
+OV_CHECK int ov_engine_refit(struct ov_controller *c, const struct ov_net_record *n,
+                             struct ov_member_record *m, ov_wall now, bool *revoked);
 
 /* ---- admission.c ---- */
 

@@ -148,9 +148,10 @@ int ov_controller_member_set(struct ov_controller *c, const char *which, const c
     if (r != OV_OK)
         return r;
     bool cert = strcmp(key, "bridge") == 0 || strcmp(key, "ip") == 0;
-    bool changed, told = cert && m.state == OV_MEMBER_ADMITTED;
+    struct ov_assigned assigned;
+    bool told = cert && m.state == OV_MEMBER_ADMITTED;
     if (told)
-        r = ov_engine_assign(c, &n, &m, &changed);
+        r = ov_engine_assign(c, &n, &m, &assigned);
     if (r == OV_EFULL)
         return ov_engine_fail(why, r, "%s has no address left to give: add a pool", n.name);
     if (r == OV_OK && told)

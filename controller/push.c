@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FLOOD_MAX 16384 /* revocations at once, to all members together */
+
 static void send_reply(struct ov_controller *c, ov_addr to, const struct ov_msg_net_reply *reply)
 {
     uint8_t buf[OV_ENGINE_REPLY_MAX];
@@ -98,40 +100,66 @@ int ov_engine_reply_ok(struct ov_controller *c, const struct ov_net_record *n,
     return OV_OK;
 }
 
-/* Push to one member. A failure is logged and not more: the member asks again by itself. */
-static void push_one(struct ov_controller *c, const struct ov_net_record *n, ov_addr addr,
-                     ov_wall stamp)
+/* Push to one member. A failure is logged and not more: the member asks again by itself. Returns
+ * when its certificates were revoked, as an address was taken from it; 0: they were not. */
+static ov_wall push_one(struct ov_controller *c, const struct ov_net_record *n, ov_addr addr,
+                        ov_wall now, ov_wall stamp)
 {
     struct ov_member_record m;
     char text[OV_ADDR_TEXT];
-    bool changed = false;
+    bool revoked = false;
     int r = c->store->ops->member_get(c->store, n->netid, addr, &m);
     if (r == OV_OK)
-        r = ov_engine_assign(c, n, &m, &changed);
-    if (r == OV_OK && changed)
-        r = c->store->ops->member_put(c->store, &m, NULL);
+        r = ov_engine_refit(c, n, &m, now, &revoked);
     if (r == OV_OK)
         r = ov_engine_reply_ok(c, n, &m, stamp);
     if (r != OV_OK)
         ov_log(&c->log, OV_LOG_WARN, "controller: network %s: nothing sent to %s: %s", n->name,
                ov_addr_format(addr, text), ov_strerror(r));
+    return revoked ? m.revoked : 0;
+}
+
+/* Revocations to all members, unless those are too many for that: then members get them with their
+ * next request, within an hour. */
+static void tell_taken(struct ov_controller *c, const struct ov_net_record *n, const ov_addr *v,
+                       const ov_wall *revoked, size_t count)
+{
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++)
+        taken += revoked[i] != 0;
+    if (taken * count > FLOOD_MAX) {
+        ov_log(&c->log, OV_LOG_INFO,
+               "controller: network %s: %zu members have other addresses; all learn within an hour "
+               "that the old ones are void",
+               n->name, taken);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (revoked[i] != 0)
+            ov_engine_flood(c, n, v[i], revoked[i]);
 }
 
 void ov_engine_push(struct ov_controller *c, const struct ov_net_record *n, ov_wall now)
 {
     ov_addr *v = NULL;
+    ov_wall *revoked = NULL;
     size_t count = 0;
     ov_wall stamp;
     int r = ov_engine_stamp_config(c, now, &stamp);
     if (r == OV_OK)
         r = ov_engine_list(c, n->netid, 1u << OV_MEMBER_ADMITTED, &v, &count);
+    if (r == OV_OK && (revoked = calloc(count + 1, sizeof *revoked)) == NULL)
+        r = OV_ENOMEM;
     if (r != OV_OK) {
         ov_log(&c->log, OV_LOG_WARN, "controller: network %s: members not told: %s", n->name,
-               c->store->error);
+               r == OV_ENOMEM ? ov_strerror(r) : c->store->error);
+        free(v);
         return;
     }
     for (size_t i = 0; i < count; i++)
-        push_one(c, n, v[i], stamp);
+        revoked[i] = push_one(c, n, v[i], now, stamp);
+    tell_taken(c, n, v, revoked, count);
+    free(revoked);
     free(v);
     struct ov_net_cache *e = ov_engine_cache(c, n->netid);
     if (e != NULL)

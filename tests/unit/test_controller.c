@@ -690,12 +690,22 @@ static void test_new_pool_renumbers(void **state)
     assert_non_null(strstr(w->why, "3 members need an address each"));
     set(w, "pool", "10.9.0.0/16");
     first_ip(last_reply(w, node(1).addr).cert, "10.9.0.1/16");
-    first_ip(last_reply(w, node(3).addr).cert, "10.9.0.3/16");
+    struct answer third = last_reply(w, node(3).addr);
+    first_ip(third.cert, "10.9.0.3/16");
+    /* Or who had not heard of it yet would take frames from the old address, also when it is
+     * another member's by then. */
+    ov_wall void_until = revocation_to(w, node(1).addr, node(3).addr);
+    assert_true(void_until > 0 && void_until < third.cert.timestamp);
+    assert_int_equal(revocation_to(w, node(3).addr, node(3).addr), 0);
     restart(w);
     first_ip(ask(w, 3, "pc", NULL).cert, "10.9.0.3/16");
     set(w, "pool", "10.9.0.0/24"); /* the same addresses under another length */
     first_ip(last_reply(w, node(3).addr).cert, "10.9.0.3/24");
+    assert_int_equal(revocation_to(w, node(1).addr, node(3).addr), 0);
+    set(w, "pool", "10.9.0.0/24, 10.8.0.0/24"); /* nothing is taken from anybody */
+    assert_int_equal(revocation_to(w, node(1).addr, node(3).addr), 0);
     set(w, "pool", "none");
+    assert_true(revocation_to(w, node(1).addr, node(3).addr) > void_until);
     struct answer a = last_reply(w, node(3).addr);
     assert_int_equal(a.cert.naddrs, 1);
     assert_int_equal(a.cert.addrs[0].ip.family, 6);
