@@ -1,5 +1,7 @@
 #include "file.h"
 
+#include "controller/newname.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -127,9 +129,9 @@ static int put(const char *path, const void *data, size_t len, bool replace, cha
         err = fail(why, "write", path, errno);
     if (close(fd) != 0 && err == OV_OK)
         err = fail(why, "write", path, errno);
-    if (err == OV_OK && (replace ? rename(tmp, path) : link(tmp, path)) != 0)
+    if (err == OV_OK && !(replace ? rename(tmp, path) == 0 : ov_newname(tmp, path)))
         err = fail(why, "write", path, errno);
-    if (err != OV_OK || !replace)
+    if (err != OV_OK)
         unlink(tmp);
     return err == OV_OK ? sync_parent(path, why) : err;
 }

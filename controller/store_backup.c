@@ -1,5 +1,6 @@
 #include "store_backup.h"
 
+#include "newname.h"
 #include "store_sqlite.h"
 
 #include <errno.h>
@@ -145,7 +146,7 @@ static int give_name(const char *tmp, const char *path, bool replace, char error
     int err = sync_path(tmp, 0, error);
     if (err != OV_OK)
         return err;
-    if (replace ? rename(tmp, path) != 0 : link(tmp, path) != 0 || unlink(tmp) != 0)
+    if (replace ? rename(tmp, path) != 0 : !ov_newname(tmp, path))
         return fail(error, "write", path);
     snprintf(copy, sizeof copy, "%s", path);
     return sync_path(dirname(copy), O_DIRECTORY, error);
