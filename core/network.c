@@ -21,7 +21,7 @@
 #define REPLY_COST     2  /* and seconds between them later */
 #define ASK_LEFT_OUT   (5 * OV_SEC)  /* what came too soon is asked for */
 #define TOLD_RATE      500           /* certificates a second of those that directories name */
-#define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored */
+#define SAVE_AGAIN     (100 * OV_MS) /* when there was no room for what is to be stored or told */
 #define SAVE_GAP       OV_SEC /* from one to the next of what comes as often as a controller likes */
 #define REVOKE_RATE    200    /* a second, of the controller: a signature to check each */
 #define REVOKE_BURST   1000
@@ -51,7 +51,10 @@ bool ov_network_ready(const struct ov_network *net)
 
 void ov_network_changed(struct ov_network *net)
 {
-    ov_emit(net->o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = net->id});
+    net->untold =
+        !ov_emit(net->o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = net->id});
+    if (net->untold)
+        ov_network_wake(net, net->o->e->now + SAVE_AGAIN);
 }
 
 void ov_network_wake(struct ov_network *net, ov_time when)
@@ -396,10 +399,14 @@ static void service(void *arg, ov_time now)
     ov_time next;
     if (net->unsaved && now >= net->save_next)
         ov_network_persist(net);
+    if (net->untold)
+        ov_network_changed(net);
     service_request(net);
     next = net->request_next;
     if (net->unsaved && net->save_next < next)
         next = net->save_next;
+    if (net->untold && now + SAVE_AGAIN < next)
+        next = now + SAVE_AGAIN;
     if (ov_network_ready(net)) {
         if (now >= net->announce_next) {
             ov_directory_announce(net);

@@ -98,6 +98,7 @@ struct ov_network {
     bool controller_online;
     bool unsaved;                 /* what changed is not persisted: no room, or too soon */
     ov_time save_next;            /* the earliest that it is, then */
+    bool untold;                  /* there was no room for the event of a change */
     struct ov_net_config *config; /* NULL: none */
     uint8_t config_blob[OV_CONFIG_MAX], cert_blob[OV_CERT_MAX];
     size_t config_len, cert_len;

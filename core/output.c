@@ -4,14 +4,16 @@
 #include <string.h>
 
 #define ALIGN 16
+#define KEPT  256
 
 int ov_outq_init(struct ov_outq *q, size_t bytes)
 {
     memset(q, 0, sizeof *q);
     q->cap = bytes;
     q->max = bytes / 512;
+    q->kept = KEPT;
     q->arena = malloc(bytes);
-    q->items = malloc(q->max * sizeof *q->items);
+    q->items = malloc((q->max + q->kept) * sizeof *q->items);
     if (!q->arena || !q->items) {
         ov_outq_free(q);
         return OV_ENOMEM;
@@ -49,7 +51,7 @@ static uint8_t *reserve(struct ov_outq *q, size_t len)
 
 static struct ov_output *append(struct ov_outq *q, enum ov_out_kind kind)
 {
-    if (q->len == q->max)
+    if (q->len >= q->max + (kind == OV_OUT_EVENT ? q->kept : 0))
         return NULL;
     struct ov_output *o = &q->items[q->len++];
     memset(o, 0, sizeof *o);
@@ -87,7 +89,7 @@ uint8_t *ov_outq_datagram(struct ov_outq *q, uint16_t socket, uint8_t ttl, const
         q->items[q->len - 1].datagrams.len += len;
         return p;
     }
-    if (q->len == q->max)
+    if (q->len >= q->max)
         return NULL;
     uint8_t *p = reserve(q, len);
     if (!p)

@@ -90,10 +90,11 @@ struct ov_outq {
     size_t used, cap;
     struct ov_output *items;
     size_t head, len, max;
+    size_t kept; /* as many more, for events: a lost datagram is sent again, an event is not */
     bool secret; /* an event's copy of an invite's secret is in the arena */
 };
 
-/* `bytes` of arena and room for bytes / 512 outputs. OV_ENOMEM. */
+/* `bytes` of arena and room for bytes / 512 outputs, and some events more. OV_ENOMEM. */
 OV_CHECK int ov_outq_init(struct ov_outq *q, size_t bytes);
 void ov_outq_free(struct ov_outq *q);
 /* New input comes: frames of earlier input that nobody pulled are forgotten, since their buffers

@@ -161,7 +161,8 @@ static bool doubled(const struct ov_roots *rs, const struct ov_root *r)
     return false;
 }
 
-static void tell(struct ov_roots *rs, struct ov_root *r)
+/* False: there was no room to. */
+static bool tell(struct ov_roots *rs, struct ov_root *r)
 {
     static const struct ov_endpoint NONE;
     const struct ov_path *path = chosen(r->peer);
@@ -170,10 +171,12 @@ static void tell(struct ov_roots *rs, struct ov_root *r)
                                    : r->link.udp_since ? OV_ROOTLINK_KEPT
                                                        : OV_ROOTLINK_WANTED;
     if (r->link.state == state && ov_endpoint_equal(used, &r->link.used))
-        return;
+        return true;
+    if (!ov_emit(rs->o->e, &(struct ov_out_event){.kind = OV_EVENT_LINK, .host = r->host}))
+        return false;
     r->link.state = state;
     r->link.used = *used;
-    ov_emit(rs->o->e, &(struct ov_out_event){.kind = OV_EVENT_LINK, .host = r->host});
+    return true;
 }
 
 static void service(void *arg, ov_time now)
@@ -192,7 +195,8 @@ static void service(void *arg, ov_time now)
             r->link.wanted = false;
         else
             when = r->link.wanted ? look_wanted(r, any_udp, now) : look_unwanted(r, any_udp, now);
-        tell(rs, r);
+        if (!tell(rs, r))
+            when = now + OV_MS;
         if (when < next)
             next = when;
     }

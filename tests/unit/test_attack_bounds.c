@@ -385,6 +385,35 @@ static void test_forged_revocations(void **state)
     wire_free(&w);
 }
 
+/* There was no room to tell of a change: it is told later. */
+static void test_told_in_the_end(void **state)
+{
+    struct wire w = {0};
+    struct host *h = wire_host(&w, 0);
+    struct ov_outq *q = &h->n->e.out;
+    struct ov_output o;
+    unsigned told = 0;
+
+    (void)state;
+    wire_identity(4242, &controller);
+    struct ov_network *net = make_member(&w, h, 2, 0);
+    size_t max = q->max, kept = q->kept;
+    q->max = q->kept = 0;
+    ov_network_refuse(net, OV_NET_DENIED);
+    q->max = max;
+    q->kept = kept;
+    while (ov_node_pull(h->n, &o))
+        assert_int_not_equal(o.kind, OV_OUT_EVENT);
+    for (int i = 0; i < 10; i++) {
+        w.now += 100 * OV_MS;
+        ov_node_tick(h->n, w.now);
+        while (ov_node_pull(h->n, &o))
+            told += o.kind == OV_OUT_EVENT && o.event.kind == OV_EVENT_NETWORK;
+    }
+    assert_int_equal(told, 1);
+    wire_free(&w);
+}
+
 /* The member's machine has died while its table of peers is full of those that are there: it looks
  * for one that relays, and the place for that one is not its own, on which it is at work. */
 static void test_not_evicted_by_itself(void **state)
@@ -450,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_who_are_you),
         cmocka_unit_test(test_revocations_without_end),
         cmocka_unit_test(test_forged_revocations),
+        cmocka_unit_test(test_told_in_the_end),
         cmocka_unit_test(test_not_evicted_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,13 +151,19 @@ static void test_full(void **state)
     for (size_t i = 0; i < 8192 / 512; i++)
         assert_true(ov_outq_frame(&q, i, bytes, 1, NULL));
     assert_false(ov_outq_frame(&q, 99, bytes, 1, NULL));
-    assert_false(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
     assert_false(ov_outq_persist(&q, OV_PERSIST_PEER, 1, bytes, 1));
+    assert_null(ov_outq_datagram(&q, 0, 0, NULL, &here, 1));
+    for (size_t i = 0; i < q.kept; i++) /* events have some room of their own */
+        assert_true(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
+    assert_false(ov_outq_event(&q, &(struct ov_out_event){.kind = OV_EVENT_PEER}));
+    assert_false(ov_outq_frame(&q, 99, bytes, 1, NULL));
     assert_null(ov_outq_datagram(&q, 0, 0, NULL, &here, 1));
     for (size_t i = 0; i < 8192 / 512; i++) {
         assert_true(ov_outq_pull(&q, &out));
         assert_int_equal(out.frame.net, i);
     }
+    for (size_t i = 0; i < q.kept; i++)
+        assert_true(ov_outq_pull(&q, &out));
     expect_nothing(&q);
     ov_outq_free(&q);
 }

@@ -424,15 +424,16 @@ static void test_proven_untold(void **state)
     struct linked l = link_up(21);
     struct wu_stream *s = wu_stream(l.n, l.root);
     struct ov_outq *q = &l.root->e->out;
-    size_t max = q->max;
+    size_t max = q->max, kept = q->kept;
 
     (void)state;
-    q->max = 0;
+    q->max = q->kept = 0;
     struct ov_paths *ps = wu_peer(l.root, l.n)->paths;
     ov_peer_path_proven(
         wu_peer(l.root, l.n),
         ov_paths_add(ps, OV_SOCKET_LINK, &s->ep[1], OV_CANDIDATE_SEEN, l.root->e->now), OV_MS);
     q->max = max;
+    q->kept = kept;
     wu_drain(l.root);
     assert_int_equal(l.root->e->served.len, 2);
     assert_int_equal(l.root->events[OV_EVENT_LINK_PROVEN], 1);
