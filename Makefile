@@ -134,6 +134,9 @@ $(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
 # An allocator that refuses, inside the engine.
 $(BUILD)/tests/unit/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
     -Wl,--wrap=ov_node_datagrams,--wrap=ov_node_frames,--wrap=ov_node_tick
+# A disk that is slow, full or silent.
+$(BUILD)/tests/unit/test_state: override LDFLAGS += -Wl,--wrap=fsync
+$(BUILD)/tests/unit/test_end: override LDFLAGS += -Wl,--wrap=fsync,--wrap=ov_node_pull
 $(BUILD)/tests/sim/%: tests/sim/%.c $(SIMLIB) $(ARCHIVES) | $(BUILD)/test-deps
 	@mkdir -p $(@D)
 	$(call say,TEST)$(CC) $(ALL_CFLAGS) $(EDGE) $(ALL_LDFLAGS) $(COUNTED) -o $@ $< $(SIMLIB) $(ARCHIVES) $(PKG_LIBS) -lcmocka

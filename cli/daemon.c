@@ -30,9 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GRACE_MS                                                                                   \
-    1000 /* for what still runs at the end, as a name look-up that cannot be stopped               \
-          */
+#define GRACE_MS 1000 /* for what still runs at the end: a name's look-up, peers being written */
 
 ov_time ov_daemon_now(struct ov_daemon *d)
 {
@@ -463,14 +461,18 @@ static void say_hello(struct ov_daemon *d)
 
 static void on_grace_over(uv_timer_t *t)
 {
+    struct ov_daemon *d = t->data;
+    ov_persist_give_up(d->persist);
     uv_stop(t->loop);
 }
 
-/* Let the loop finish what is closing, but not for ever. True when it is empty. */
+/* Let the loop finish what is closing, but not for ever. True when it is empty; else a thread of
+ * the pool still runs. */
 static bool run_out(struct ov_daemon *d)
 {
     uv_timer_t grace;
     uv_timer_init(&d->loop, &grace);
+    grace.data = d;
     uv_timer_start(&grace, on_grace_over, GRACE_MS, 0);
     uv_unref((uv_handle_t *)&grace);
     uv_run(&d->loop, UV_RUN_DEFAULT);
@@ -517,11 +519,28 @@ static void init_loop(struct ov_daemon *d)
     d->timer.data = d->prepare.data = d->sigint.data = d->sigterm.data = d->sighup.data = d;
 }
 
-int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *sandbox,
+/* After the loop. What a thread of the pool may still use stays, and the lock of the state with it:
+ * the next daemon must not write beside that thread. */
+static bool end(struct ov_daemon *d)
+{
+    bool empty = run_out(d);
+    ov_node_free(d->node);
+    if (!empty) {
+        ov_log(&d->log, OV_LOG_INFO, "a name's look-up or the disk is not waited for any longer");
+        return false;
+    }
+    ov_persist_close(d->persist);
+    ov_state_close(d->state);
+    free(d);
+    return true;
+}
+
+int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *sandbox, bool *busy,
                   char why[OV_WHY_MAX])
 {
     static const struct rlimit NO_CORE = {0, 0};
     struct ov_daemon *d = calloc(1, sizeof(*d));
+    *busy = false;
     snprintf(why, OV_WHY_MAX, "out of memory");
     if (d == NULL)
         return OV_ENOMEM;
@@ -550,12 +569,6 @@ int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *s
         ov_log(&d->log, OV_LOG_INFO, "stopping");
     }
     stop(d);
-    bool empty = run_out(d);
-    ov_node_free(d->node);
-    if (empty)
-        ov_persist_close(d->persist);
-    ov_state_close(d->state);
-    if (empty)
-        free(d);
+    *busy = !end(d);
     return err;
 }

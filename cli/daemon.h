@@ -80,9 +80,10 @@ void ov_daemon_drain(struct ov_daemon *d);
 size_t ov_daemon_endpoints(struct ov_daemon *d, struct ov_endpoint *out, size_t cap);
 
 /* Run until SIGINT or SIGTERM, in the sandbox that was entered. OV_OK, or an error that `why`
- * tells.
- */
+ * tells. All is closed then, except what *busy is about: a thread of libuv's pool is not back from
+ * a name server or a disk that does not answer. It uses the state directory, which stays locked;
+ * and exit() would wait for it, so the process ends by _exit(). */
 OV_CHECK int ov_daemon_run(const struct ov_settings *settings, const struct ov_sandbox *sandbox,
-                           char why[OV_WHY_MAX]);
+                           bool *busy, char why[OV_WHY_MAX]);
 
 #endif

@@ -1,5 +1,6 @@
 #include "persist.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct ov_persist {
     struct item *waiting; /* loop thread only */
     size_t nwaiting;
     uint64_t left_out;
+    atomic_bool given_up;
     /* While `busy` these belong to the worker. */
     bool busy;
     unsigned written; /* since old peers were last forgotten */
@@ -42,10 +44,10 @@ int ov_persist_open(uv_loop_t *loop, const struct ov_state *state, const struct 
 
 #define PRUNE_EVERY 256 /* peers written; so many may there be above the limit */
 
-/* Write and free a whole list. */
+/* Write and free a whole list, or what of it there is time for. */
 static void write_list(struct ov_persist *p, struct item **list)
 {
-    while (*list != NULL) {
+    while (*list != NULL && !atomic_load(&p->given_up)) {
         struct item *it = *list;
         *list = it->next;
         char why[OV_WHY_MAX];
@@ -87,7 +89,7 @@ static void on_done(uv_work_t *w, int status)
 
 static void kick(struct ov_persist *p)
 {
-    if (p->busy || p->waiting == NULL)
+    if (p->busy || p->waiting == NULL || atomic_load(&p->given_up))
         return;
     p->writing = p->waiting;
     p->waiting = NULL;
@@ -132,11 +134,28 @@ void ov_persist_put(struct ov_persist *p, const struct ov_out_persist *item)
         ov_log(&p->log, OV_LOG_ERROR, "state is not stored: %s", why);
 }
 
+void ov_persist_give_up(struct ov_persist *p)
+{
+    if (p != NULL)
+        atomic_store(&p->given_up, true);
+}
+
+static void drop_list(struct ov_persist *p, struct item **list)
+{
+    while (*list != NULL) {
+        struct item *it = *list;
+        *list = it->next;
+        free(it);
+        p->left_out++;
+    }
+}
+
 void ov_persist_close(struct ov_persist *p)
 {
     if (p == NULL)
         return;
-    write_list(p, &p->waiting);
+    drop_list(p, &p->writing);
+    drop_list(p, &p->waiting);
     complain(p);
     if (p->left_out > 0)
         ov_log(&p->log, OV_LOG_WARN, "%llu changes of peers were not stored: the disk was too slow",

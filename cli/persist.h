@@ -17,7 +17,10 @@ struct ov_persist;
 OV_CHECK int ov_persist_open(uv_loop_t *loop, const struct ov_state *state,
                              const struct ov_log *log, struct ov_persist **out);
 void ov_persist_put(struct ov_persist *p, const struct ov_out_persist *item);
-/* Writes what still waits. The loop must not have run out of our work: call it after uv_run(). */
+/* The end has no more time: the pool's thread finishes the file that it has in hand, and the peers
+ * that still wait are not remembered. */
+void ov_persist_give_up(struct ov_persist *p); /* NULL is fine */
+/* Only once the loop is empty: until then the pool's thread may use it. */
 void ov_persist_close(struct ov_persist *p);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const struct ov_synopsis synopsis = {
     .name = "service",
@@ -52,11 +53,11 @@ static int gather(const struct switches *sw, const char *state_dir, struct ov_se
     return OV_OK;
 }
 
-static int run(const struct ov_settings *s, char why[OV_WHY_MAX])
+static int run(const struct ov_settings *s, bool *busy, char why[OV_WHY_MAX])
 {
     struct ov_sandbox sandbox;
     int err = ov_sandbox_enter(s, &sandbox, why);
-    return err == OV_OK ? ov_daemon_run(s, &sandbox, why) : err;
+    return err == OV_OK ? ov_daemon_run(s, &sandbox, busy, why) : err;
 }
 
 int ov_cmd_service(int argc, char **argv)
@@ -73,6 +74,7 @@ int ov_cmd_service(int argc, char **argv)
     };
     struct ov_command_line line;
     char why[OV_WHY_MAX];
+    bool busy = false;
     int code = ov_options_parse(&synopsis, options, sizeof(options) / sizeof(options[0]), argc,
                                 argv, &line);
     if (code != OV_GO_ON)
@@ -88,9 +90,15 @@ int ov_cmd_service(int argc, char **argv)
     if (err == OV_OK && sw.check)
         printf("the settings are good\n");
     else if (err == OV_OK)
-        err = run(s, why);
+        err = run(s, &busy, why);
     if (err != OV_OK)
         fprintf(stderr, "ovpn service: %s\n", why);
+    if (err == OV_OK)
+        code = OV_EXIT_OK;
+    if (busy) {
+        fflush(NULL);
+        _exit(code);
+    }
     free(s);
-    return err == OV_OK ? OV_EXIT_OK : code;
+    return code;
 }

@@ -119,6 +119,35 @@ check "a netid of a node that is no controller" eval 'ov other join --no-wait "$
 ov other leave "$STRANGER" >/dev/null
 stop other
 
+# A name server that is there and says nothing.
+stops_while_asking() {
+    local begun elapsed
+    start alice && ov alice join --no-wait "$ID@silent.example.org:4793" && within 10 grep -q asked "$LOG/nameserver" || return 1
+    begun=$(now_ms)
+    stop alice || return 1
+    elapsed=$(($(now_ms) - begun))
+    echo "after $elapsed ms (limit 3 s x $SLOW)"
+    [ $elapsed -lt $((3000 * SLOW)) ]
+}
+printf 'nameserver 127.0.0.1\noptions timeout:30\n' >"$LAB/resolv.conf"
+if mount --bind "$LAB/resolv.conf" /etc/resolv.conf; then
+    stop alice
+    spawn alice "$PYTHON" -c 'import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 53))
+s.recv(999)
+print("asked", flush=True)
+time.sleep(1000)' >"$LOG/nameserver" 2>&1
+    SILENT=$SPAWNED
+    check "the end of a daemon does not wait for a silent name server" stops_while_asking
+    kill "$SILENT"
+    umount /etc/resolv.conf
+    start alice || exit 1
+    ov alice leave "$ID" >/dev/null
+else
+    skip "the end with a silent name server" "/etc/resolv.conf is not there to be replaced"
+fi
+
 # Wrong key behind a known address: another machine, with another identity, where the root was.
 ov alice join --no-wait "$ID@20.0.0.1:4793" >/dev/null
 need "alice is in" within 5 is_ready alice

@@ -28,6 +28,7 @@ static pid_t child;
 static void run_daemon(void)
 {
     char why[OV_WHY_MAX];
+    bool busy;
     static struct ov_settings s;
     ov_config_defaults(&s);
     snprintf(s.state_dir, sizeof(s.state_dir), "%s/state", dir);
@@ -35,9 +36,11 @@ static void run_daemon(void)
     s.log_level = OV_LOG_ERROR;
     s.npublic = 1;
     s.public[0] = (struct ov_host){"self.invalid", OV_DEFAULT_PORT};
-    int err = ov_daemon_run(&s, NULL, why);
+    int err = ov_daemon_run(&s, NULL, &busy, why);
     if (err != OV_OK)
         fprintf(stderr, "daemon: %s\n", why);
+    if (busy)
+        _exit(err == OV_OK ? 0 : 1);
     exit(err == OV_OK ? 0 : 1);
 }
 
@@ -593,18 +596,19 @@ static void failed_starts(void **state)
 {
     static struct ov_settings s;
     char why[OV_WHY_MAX], other[TEMPDIR_MAX + 8];
+    bool busy;
     (void)state;
     ov_config_defaults(&s);
     s.log_level = OV_LOG_ERROR;
     snprintf(s.state_dir, sizeof(s.state_dir), "%s/state", dir);
-    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EEXIST);
+    assert_int_equal(ov_daemon_run(&s, NULL, &busy, why), OV_EEXIST);
     assert_non_null(strstr(why, "another ovpn daemon"));
 
     snprintf(other, sizeof(other), "%s/other", dir);
     snprintf(s.state_dir, sizeof(s.state_dir), "%s", other);
     assert_int_equal(mkdir(other, 0700), 0);
     tempdir_write(other, "identity.secret", "rubbish", 7);
-    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EINVAL);
+    assert_int_equal(ov_daemon_run(&s, NULL, &busy, why), OV_EINVAL);
     assert_non_null(strstr(why, "is broken"));
     assert_int_equal(unlink(strcat(other, "/identity.secret")), 0);
 
@@ -612,14 +616,14 @@ static void failed_starts(void **state)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
     s.root = true;
-    assert_int_equal(ov_daemon_run(&s, NULL, why), OV_EEXIST);
+    assert_int_equal(ov_daemon_run(&s, NULL, &busy, why), OV_EEXIST);
     assert_non_null(strstr(why, "UDP port 4793 is in use"));
     close(fd);
 
     s.root = false;
     s.controller = true;
     snprintf(s.database, sizeof(s.database), "%s/no/such/dir/db", dir);
-    assert_true(ov_daemon_run(&s, NULL, why) != OV_OK);
+    assert_true(ov_daemon_run(&s, NULL, &busy, why) != OV_OK);
     assert_non_null(strstr(why, "no/such/dir/db"));
 }
 

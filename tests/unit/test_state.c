@@ -23,6 +23,22 @@ static void count_warning(void *arg, enum ov_log_level level, const char *line)
     warnings++;
 }
 
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+/* A disk that lets one wait: where `slow`, each fsync tells `at_disk` and waits for `go_on`. */
+static bool slow;
+static uv_sem_t at_disk, go_on;
+
+int __wrap_fsync(int fd)
+{
+    if (slow) {
+        uv_sem_post(&at_disk);
+        uv_sem_wait(&go_on);
+    }
+    return __real_fsync(fd);
+}
+
 static const struct ov_log LOG = {.write = count_warning, .max = OV_LOG_WARN};
 
 static int setup(void **state)
@@ -265,6 +281,38 @@ static void persist_queue_is_bounded(void **state)
     assert_int_equal(warnings, 1);
 }
 
+/* The end does not wait for a slow disk: what the thread has in hand is finished, no more. */
+static void slow_disk_is_given_up(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct ov_persist *p;
+    assert_int_equal(uv_sem_init(&at_disk, 0), 0);
+    assert_int_equal(uv_sem_init(&go_on, 0), 0);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(ov_persist_open(&loop, st, &LOG, &p), OV_OK);
+    slow = true;
+    ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 1, (const uint8_t *)"x", 1});
+    for (uint64_t i = 2; i <= 12; i++)
+        ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, i, (const uint8_t *)"x", 1});
+    uv_sem_post(&go_on); /* the first: its file and its directory */
+    uv_sem_post(&go_on);
+    uv_run(&loop, UV_RUN_ONCE);
+    for (int i = 0; i < 3; i++)
+        uv_sem_wait(&at_disk); /* the thread has all others now, the second in hand */
+    ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 13, (const uint8_t *)"x", 1});
+    ov_persist_give_up(p);
+    slow = false;
+    uv_sem_post(&go_on);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_close(p);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(tempdir_count(dir, "peers"), 2);
+    assert_int_equal(warnings, 1); /* that the others are not remembered */
+    uv_sem_destroy(&at_disk);
+    uv_sem_destroy(&go_on);
+}
+
 static void pings_are_bounded(void **state)
 {
     (void)state;
@@ -393,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_permission_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(slow_disk_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(old_peers_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_bounded, setup, teardown),
         cmocka_unit_test(pings_are_bounded),
