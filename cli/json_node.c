@@ -215,7 +215,9 @@ static const char *advice(enum ov_net_status s)
         return "the network has no address left to give; the owner must add one: ovpn net set NET "
                "pool ...";
     case OV_NET_UNAVAILABLE:
-        return "the controller cannot store the membership now; it is asked again";
+        return "the controller takes no new node now: too many wait there, or its disk is full; it "
+               "is "
+               "asked again, and who has an invite goes first";
     default:
         return "";
     }

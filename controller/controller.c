@@ -106,6 +106,7 @@ int ov_controller_new(const struct ov_controller_config *cfg, struct ov_controll
     memcpy(c->roots, cfg->roots, cfg->nroots * sizeof cfg->roots[0]);
     c->roots_pending = cfg->nroots > 0;
     c->uptime = 1;
+    ov_engine_limits(c);
     c->random.fill(c->random.arg, seed, sizeof seed);
     ov_map_init(&c->cache, OV_ENGINE_NETS_CACHED, seed);
     c->limit = ov_ratelimit_new(OV_ENGINE_SOURCES, REQUEST_RATE, REQUEST_BURST, seed);

@@ -32,10 +32,17 @@ void ov_controller_free(struct ov_controller *c);
 OV_CHECK int ov_controller_set_roots(struct ov_controller *c, const struct ov_net_root *roots,
                                      size_t n, ov_wall now);
 
-/* A node asks. Always answers by one send() (rate-limited for each sender: then silently dropped,
- * OV_ELIMIT). Unknown nodes become pending members, at most OV_PENDING_MAX in a network (the oldest
- * pending falls out). */
-#define OV_PENDING_MAX 1024
+/* A node asks. Answers by one send(), or silently drops what is beyond a bound (OV_ELIMIT): each
+ * sender has one, those not known yet have one together, and those of them with a good invite one
+ * of their own. Unknown nodes become pending members, at most OV_PENDING_MAX in a network; where
+ * all of these are heard of, a new one is told OV_NET_UNAVAILABLE (OV_EFULL). OV_ECONFLICT, OV_EIO.
+ */
+#define OV_PENDING_MAX       1024
+#define OV_PENDING_SILENT_MS (15 * 60000) /* who is silent for this long gives way */
+#define OV_NEWCOMER_RATE     50           /* requests a second of nodes not known yet, */
+#define OV_NEWCOMER_BURST    200
+#define OV_INVITED_RATE      50 /* and of those that bring a good invite */
+#define OV_INVITED_BURST     200
 int ov_controller_request(struct ov_controller *c, const struct ov_identity *from,
                           const struct ov_msg_net_request *req, ov_wall now);
 

@@ -29,6 +29,9 @@ struct ov_net_cache {
     uint32_t free_from[OV_POOLS_MAX]; /* every host of the pool below this index is taken */
 };
 
+/* What an enemy could have logged as often as he likes. */
+enum ov_engine_told { OV_TOLD_CROWD, OV_TOLD_WAITING, OV_TOLD_POOL, OV_TOLD_COUNT };
+
 struct ov_controller {
     struct ov_identity_secret identity;
     struct ov_store *store;
@@ -42,7 +45,9 @@ struct ov_controller {
 
     ov_wall last, reserved, floor; /* the clock: see above; floor: `reserved` as found at start */
     struct ov_ratelimit *limit;
-    ov_time uptime; /* what the rate limit runs on: the wall clock's steps forward */
+    struct ov_bucket newcomers, invited; /* see admission.c */
+    struct ov_bucket told[OV_TOLD_COUNT];
+    ov_time uptime; /* what rates run on: the wall clock's steps forward */
     ov_wall seen;
     struct ov_map cache; /* netid -> struct ov_net_cache */
 };
@@ -106,6 +111,8 @@ OV_CHECK int ov_engine_refit(struct ov_controller *c, const struct ov_net_record
 
 /* ---- admission.c ---- */
 
+/* Set what requests are counted by; c->uptime is set. */
+void ov_engine_limits(struct ov_controller *c);
 /* Admit and store, with the invite used (or NULL), in one transaction; `m` is changed on success
  * only. */
 OV_CHECK int ov_engine_admit(struct ov_controller *c, const struct ov_net_record *n,

@@ -84,9 +84,12 @@ struct ov_store_ops {
      * outlives the member, as long as the longest agreement window (OV_WINDOW_MAX). */
     int (*member_put)(struct ov_store *s, const struct ov_member_record *m,
                       const struct ov_invite_record *used);
-    /* Put a pending member without addresses and drop the pending ones least recently seen beyond
-     * `max`. May be lost in a power cut, not in a crash: the node asks again. */
-    int (*pending_put)(struct ov_store *s, const struct ov_member_record *m, size_t max);
+    /* Put a new pending member without addresses. Where there are `max` already, the ones seen
+     * longest ago give way, if that was before `silent` (or after m->last_seen, which is now: the
+     * clock was wrong once); else OV_EFULL, and nothing is written. May be lost in a power cut, not
+     * in a crash: the node asks again. */
+    int (*pending_put)(struct ov_store *s, const struct ov_member_record *m, size_t max,
+                       ov_wall silent);
     int (*member_get)(struct ov_store *s, ov_netid id, ov_addr a, struct ov_member_record *out);
     int (*member_by_name)(struct ov_store *s, ov_netid id, const char *name,
                           struct ov_member_record *out);

@@ -125,22 +125,48 @@ int ov_sqlite_member_put(struct ov_store *s, const struct ov_member_record *m,
     return ov_sqlite_end(q, r);
 }
 
-int ov_sqlite_pending_put(struct ov_store *s, const struct ov_member_record *m, size_t max)
+static int count_pending(struct ov_sqlite *q, ov_netid id, size_t *n)
+{
+    sqlite3_stmt *st = ov_sqlite_stmt(q, OV_SQL_PENDING_COUNT);
+    if (st == NULL)
+        return OV_EIO;
+    ov_sqlite_bind_u64(st, 1, id);
+    int r = ov_sqlite_row(q, st);
+    if (r == OV_OK)
+        *n = (size_t)ov_sqlite_u64(st, 0);
+    ov_sqlite_reset(st);
+    return r;
+}
+
+/* Remove `n` of the silent ones, inside a transaction. */
+static int trim_pending(struct ov_sqlite *q, const struct ov_member_record *newcomer, size_t n,
+                        ov_wall silent)
+{
+    sqlite3_stmt *st = ov_sqlite_stmt(q, OV_SQL_PENDING_TRIM);
+    if (st == NULL)
+        return OV_EIO;
+    ov_sqlite_bind_u64(st, 1, newcomer->netid);
+    ov_sqlite_bind_u64(st, 2, silent);
+    ov_sqlite_bind_u64(st, 3, newcomer->last_seen);
+    ov_sqlite_bind_u64(st, 4, n);
+    int r = ov_sqlite_run(q, st);
+    return r == OV_OK && (size_t)sqlite3_changes(q->db) < n ? OV_EFULL : r;
+}
+
+int ov_sqlite_pending_put(struct ov_store *s, const struct ov_member_record *m, size_t max,
+                          ov_wall silent)
 {
     struct ov_sqlite *q = (struct ov_sqlite *)s;
-    sqlite3_stmt *trim = ov_sqlite_stmt(q, OV_SQL_PENDING_TRIM);
-    if (trim == NULL || max == 0)
-        return trim == NULL ? OV_EIO : OV_EINVAL;
-    int r = ov_sqlite_begin_relaxed(q);
+    size_t n = 0;
+    int r = count_pending(q, m->netid, &n);
+    if (r == OV_OK)
+        r = ov_sqlite_begin_relaxed(q);
     if (r != OV_OK)
         return r;
-    r = put_row(q, m);
-    if (r == OV_OK) {
-        ov_sqlite_bind_u64(trim, 1, m->netid);
-        ov_sqlite_bind_u64(trim, 2, m->id.addr);
-        ov_sqlite_bind_u64(trim, 3, max - 1);
-        r = ov_sqlite_run(q, trim);
-    }
+    if (n >= max)
+        r = trim_pending(q, m, n - max + 1, silent);
+    if (r == OV_OK)
+        r = put_row(q, m);
     return ov_sqlite_end(q, r);
 }
 

@@ -126,11 +126,11 @@ const char *const ov_sqlite_sql[OV_SQL_COUNT] = {
     [OV_SQL_MEMBER_SEEN] = "UPDATE member SET last_seen = ?3 WHERE netid = ?1 AND addr = ?2",
     [OV_SQL_MEMBER_COUNT] = "SELECT ifnull(sum(state = 1), 0), ifnull(sum(state = 0), 0)"
                             " FROM member WHERE netid = ?1",
-    /* Never the one just put, whatever its clock says. */
+    [OV_SQL_PENDING_COUNT] = "SELECT count(*) FROM member WHERE netid = ?1 AND state = 0",
     [OV_SQL_PENDING_TRIM] =
         "DELETE FROM member WHERE netid = ?1 AND addr IN (SELECT addr FROM member"
-        " WHERE netid = ?1 AND state = 0 AND addr <> ?2 ORDER BY last_seen DESC"
-        " LIMIT -1 OFFSET ?3)",
+        " WHERE netid = ?1 AND state = 0 AND (last_seen < ?2 OR last_seen > ?3)"
+        " ORDER BY last_seen LIMIT ?4)",
 
     [OV_SQL_ADDRESS_CLEAR] = "DELETE FROM address WHERE netid = ?1 AND addr = ?2",
     [OV_SQL_ADDRESS_PUT] =

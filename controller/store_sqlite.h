@@ -27,6 +27,7 @@ enum ov_sqlite_sql {
     OV_SQL_MEMBER_EACH,
     OV_SQL_MEMBER_SEEN,
     OV_SQL_MEMBER_COUNT,
+    OV_SQL_PENDING_COUNT,
     OV_SQL_PENDING_TRIM,
     OV_SQL_ADDRESS_CLEAR,
     OV_SQL_ADDRESS_PUT,
@@ -128,7 +129,8 @@ int ov_sqlite_net_each(struct ov_store *s, int (*fn)(void *arg, const struct ov_
 
 int ov_sqlite_member_put(struct ov_store *s, const struct ov_member_record *m,
                          const struct ov_invite_record *used);
-int ov_sqlite_pending_put(struct ov_store *s, const struct ov_member_record *m, size_t max);
+int ov_sqlite_pending_put(struct ov_store *s, const struct ov_member_record *m, size_t max,
+                          ov_wall silent);
 int ov_sqlite_member_get(struct ov_store *s, ov_netid id, ov_addr a, struct ov_member_record *out);
 int ov_sqlite_member_by_name(struct ov_store *s, ov_netid id, const char *name,
                              struct ov_member_record *out);

@@ -37,11 +37,13 @@ static int no_member(struct ov_store *s, const struct ov_member_record *m,
     return OV_EIO;
 }
 
-static int no_pending(struct ov_store *s, const struct ov_member_record *m, size_t max)
+static int no_pending(struct ov_store *s, const struct ov_member_record *m, size_t max,
+                      ov_wall silent)
 {
     (void)s;
     (void)m;
     (void)max;
+    (void)silent;
     return OV_EIO;
 }
 

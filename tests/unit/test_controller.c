@@ -993,6 +993,7 @@ static _Noreturn void admit_for_ever(struct world *w, unsigned first, int fd)
         _exit(1);
     for (unsigned i = first;; i++) {
         struct ov_identity id = node(i);
+        w->now += 1000 / OV_NEWCOMER_RATE;
         if (ov_controller_request(w->c, &id, &req, w->now) != OV_OK)
             _exit(2);
     }

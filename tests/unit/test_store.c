@@ -429,9 +429,9 @@ static void test_pending_bounded(void **state)
     for (ov_addr a = 1; a <= 40; a++) {
         m = member(NET, a, "");
         m.last_seen = 1000 + a;
-        assert_int_equal(f->s->ops->pending_put(f->s, &m, 16), OV_OK);
+        assert_int_equal(f->s->ops->pending_put(f->s, &m, 16, 1000 + a), OV_OK);
         if (a == 20) /* this one keeps asking */
-            assert_int_equal(f->s->ops->member_seen(f->s, NET, 20, 9999), OV_OK);
+            assert_int_equal(f->s->ops->member_seen(f->s, NET, 20, 1040), OV_OK);
         assert_int_equal(f->s->ops->member_count(f->s, NET, &admitted, &pending), OV_OK);
         assert_int_equal(pending, a < 16 ? a : 16);
         assert_int_equal(admitted, 1);
@@ -440,10 +440,27 @@ static void test_pending_bounded(void **state)
     assert_int_equal(f->s->ops->member_get(f->s, NET, 25, &got), OV_ENOENT);
     assert_int_equal(f->s->ops->member_get(f->s, NET, 26, &got), OV_OK);
     m = member(NET, 41, "");
-    m.last_seen = 1; /* the clock went back: the newcomer stays all the same */
-    assert_int_equal(f->s->ops->pending_put(f->s, &m, 16), OV_OK);
-    assert_int_equal(f->s->ops->member_get(f->s, NET, 41, &got), OV_OK);
+    m.last_seen = 1050; /* none of the others is silent */
+    sqlite3 *db = ((struct ov_sqlite *)f->s)->db;
+    int written = sqlite3_total_changes(db);
+    assert_int_equal(f->s->ops->pending_put(f->s, &m, 16, 1026), OV_EFULL);
+    assert_int_equal(sqlite3_total_changes(db), written);
+    assert_int_equal(f->s->ops->member_get(f->s, NET, 41, &got), OV_ENOENT);
+    assert_int_equal(f->s->ops->pending_put(f->s, &m, 16, 1027), OV_OK); /* 26 is */
     assert_int_equal(f->s->ops->member_get(f->s, NET, 26, &got), OV_ENOENT);
+    m = member(NET, 42, "");
+    m.last_seen = 1; /* the clock went back: who was heard of in the future is not believed */
+    assert_int_equal(f->s->ops->pending_put(f->s, &m, 16, 0), OV_OK);
+    assert_int_equal(f->s->ops->member_get(f->s, NET, 42, &got), OV_OK);
+    assert_int_equal(f->s->ops->member_get(f->s, NET, 27, &got), OV_ENOENT);
+    /* more than there may be, from before there were so few: as many go as it takes, or none */
+    m = member(NET, 43, "");
+    m.last_seen = 1060;
+    assert_int_equal(f->s->ops->pending_put(f->s, &m, 15, 2), OV_EFULL); /* 42 alone is silent */
+    assert_int_equal(f->s->ops->member_get(f->s, NET, 42, &got), OV_OK);
+    assert_int_equal(f->s->ops->pending_put(f->s, &m, 15, 1029), OV_OK);
+    assert_int_equal(f->s->ops->member_count(f->s, NET, &admitted, &pending), OV_OK);
+    assert_int_equal(pending, 15);
 }
 
 /* ---- files that are not what they should be ---- */
@@ -530,7 +547,7 @@ static void test_corrupted(void **state)
     put_net(f);
     for (ov_addr a = 1; a <= 500; a++) {
         struct ov_member_record m = member(NET, a, "");
-        assert_int_equal(f->s->ops->pending_put(f->s, &m, 1000), OV_OK);
+        assert_int_equal(f->s->ops->pending_put(f->s, &m, 1000, 0), OV_OK);
     }
     close_store(f);
     struct stat st;
