@@ -337,8 +337,7 @@ static void on_searching(uv_timer_t *timer)
     static const uint64_t GAPS[SEARCHES] = {250, 750, 1500};
     struct ov_igd *i = timer->data;
 
-    /* Something answered, if not the router itself; it had its time. */
-    if (i->description.server.port || i->searches == SEARCHES) {
+    if (i->searches == SEARCHES) {
         search_ends(i);
         return;
     }
@@ -355,55 +354,47 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(i->buf, sizeof i->buf);
 }
 
-/* A message about a gateway from a neighbour who speaks for itself? */
+/* A message of the router about itself? Of nobody else: whoever can forge his address on the LAN
+ * would send us to any host of it, and a port that is open on another router is of no use. */
 static bool decode(struct ov_igd *i, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
-                   unsigned flags, struct ov_ssdp *m, struct ov_ip *sender)
+                   unsigned flags, struct ov_ssdp *m)
 {
     struct ov_endpoint ep;
 
     if (i->closing || n <= 0 || !from || from->sa_family != AF_INET || (flags & UV_UDP_PARTIAL))
         return false;
     (void)ov_sockaddr_to_endpoint(from, &ep);
-    *sender = ep.ip;
-    if (!ov_ip_equal(sender, &i->gateway.ip) && !ov_prefix_contains(&i->gateway.local, sender))
+    if (!ov_ip_equal(&ep.ip, &i->gateway.ip))
         return false;
     if (ov_ssdp_decode(buf->base, (size_t)n, m) != OV_OK || m->kind == OV_SSDP_OTHER)
         return false;
-    return m->kind == OV_SSDP_BYEBYE || ov_ip_equal(&m->url.server.ip, sender);
+    return m->kind == OV_SSDP_BYEBYE || ov_ip_equal(&m->url.server.ip, &ep.ip);
 }
 
 static void on_search_answer(uv_udp_t *socket, ssize_t n, const uv_buf_t *buf,
                              const struct sockaddr *from, unsigned flags)
 {
     struct ov_igd *i = socket->data;
-    struct ov_ip sender;
     struct ov_ssdp m;
 
-    if (!decode(i, n, buf, from, flags, &m, &sender) || m.kind != OV_SSDP_GATEWAY ||
+    if (!decode(i, n, buf, from, flags, &m) || m.kind != OV_SSDP_GATEWAY ||
         !uv_is_active((uv_handle_t *)&i->searching))
         return;
-    bool router = ov_ip_equal(&sender, &i->gateway.ip);
-    if (router || !i->description.server.port) {
-        i->description = m.url;
-        i->boot = m.boot;
-    }
-    if (router)
-        search_ends(i);
+    i->description = m.url;
+    i->boot = m.boot;
+    search_ends(i);
 }
 
 static void on_notify(uv_udp_t *socket, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
                       unsigned flags)
 {
     struct ov_igd *i = socket->data;
-    struct ov_ip sender;
     struct ov_ssdp m;
 
-    if (!decode(i, n, buf, from, flags, &m, &sender) || m.kind == OV_SSDP_GATEWAY)
+    if (!decode(i, n, buf, from, flags, &m) || m.kind == OV_SSDP_GATEWAY)
         return;
-    /* Only of the one in use, or while none is. A restart often shows in another URL. */
+    /* A restart often shows in another URL. */
     const struct ov_endpoint *used = &i->description.server;
-    if (used->port && !ov_ip_equal(&used->ip, &sender))
-        return;
     bool other = m.kind == OV_SSDP_ALIVE && (m.boot != i->boot || m.url.server.port != used->port ||
                                              strcmp(m.url.path, i->description.path) != 0);
     i->events.news(i->events.arg, OV_MAPPER_UPNP, other || m.kind == OV_SSDP_BYEBYE);

@@ -185,13 +185,18 @@ is_bad() { # HOME LIMIT PROBLEM
     router_dies "${ROUTER[$1]}"
 }
 
-need "(three bad routers)" fakes hangs trickles foreign
+host neighbour rd 9
+spawn neighbour "$PYTHON" "$HERE/igd.py" forgets "${LOCAL[dave]%.2}.9" >"$LOG/neighbour-igd" 2>&1
+NEIGHBOUR=$SPAWNED
+need "(three bad routers, and a neighbour that poses as one)" fakes hangs trickles foreign
 for name in "${HOMES[@]}"; do
     is_served "$name"
 done
 is_bad alice 5 "it takes too long to answer"
 is_bad carol 5 "it takes too long to answer"
 is_bad dave 5 "no router answered"
+check "a neighbour that says it is the router is not asked" eval 'grep -q ready "$LOG/neighbour-igd" && not grep -q add "$LOG/neighbour-igd"'
+kill "$NEIGHBOUR"
 need "(three more)" fakes huge garbage elsewhere
 for name in "${HOMES[@]}"; do
     is_served "$name"
