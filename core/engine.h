@@ -25,6 +25,10 @@
 struct ov_reflect;
 struct ov_attempts;
 
+/* What the ranks above know of a peer's membership in the networks that we are in. NONE: that there
+ * is none, or none any more; UNKNOWN: nothing, as after a start. */
+enum ov_tie { OV_TIE_NONE, OV_TIE_UNKNOWN, OV_TIE_MEMBER };
+
 /* What rank 3 tells the ranks above. */
 struct ov_engine_ops {
     /* An authenticated message that rank 3 does not know; `msg` starts with its type byte. */
@@ -39,6 +43,8 @@ struct ov_engine_ops {
     void (*relayed)(void *arg, struct ov_peer *p);
     /* May `from` have us relay to `to`, which is no root's business? NULL: nobody may. */
     bool (*may_relay)(void *arg, struct ov_peer *from, struct ov_peer *to);
+    /* Is it a member of a network of ours now, its certificate agreeing with ours? */
+    enum ov_tie (*tie)(void *arg, const struct ov_peer *p);
     /* The chosen way to a kept peer is another, or it was silent for OV_PATH_DOUBT. May be NULL. */
     void (*way)(void *arg, struct ov_peer *p);
     /* An IAM arrived: not proven yet. */

@@ -33,6 +33,24 @@ bool ov_member_is(const struct ov_member *m, const struct ov_peer *p)
     return ov_identity_equal(&m->cert.member, &p->id);
 }
 
+/* A valid certificate decides, or else what speaks against it: one that is not valid any more, or a
+ * revocation. */
+enum ov_tie ov_member_tie(const struct ov_overlay *o, const struct ov_peer *p)
+{
+    bool maybe = false, not = false;
+    for (size_t i = 0; i < o->n; i++) {
+        const struct ov_network *net = o->nets[i];
+        const struct ov_member *m = ov_member_find(net, p->id.addr);
+        if (!ov_network_ready(net))
+            continue;
+        if (m && ov_member_is(m, p) && ov_member_valid(net, m))
+            return OV_TIE_MEMBER;
+        maybe = true;
+        not |= m || ov_revoked_until(&net->revoked, p->id.addr);
+    }
+    return maybe && !not ? OV_TIE_UNKNOWN : OV_TIE_NONE;
+}
+
 /* ---- members and peers ---- */
 
 /* Frames of a peer, and to a member, find the other one by a pointer each: looked up and compared
@@ -129,6 +147,16 @@ void ov_member_remove(struct ov_network *net, ov_addr a)
             ov_map_del(&net->learned, k);
             free(l);
         }
+}
+
+void ov_member_bye(struct ov_network *net, struct ov_peer *p)
+{
+    const struct ov_member *m = ov_member_find(net, p->id.addr);
+    if (!m || !ov_member_is(m, p))
+        return;
+    ov_member_remove(net, p->id.addr);
+    p->believed = 0;
+    ov_peer_untie(p, false);
 }
 
 void ov_member_clear(struct ov_network *net)
@@ -290,14 +318,16 @@ void ov_member_hello_received(struct ov_network *net, struct ov_peer *p,
         ov_drop(e, OV_DROP_NOT_MEMBER);
         return;
     }
+    p->believed = 0; /* now it is known */
     if (ov_member_accept(net, h->cert.p, h->cert.len, &m) != OV_OK) {
         ov_drop(e, OV_DROP_NOT_MEMBER);
+        ov_peer_untie(p, false);
         return;
     }
     take_groups(m, h);
     if (!p->remember && ov_member_valid(net, m) && ov_peer_prove(p)) {
         p->remember = true;
-        ov_peer_persist(p);
+        ov_peer_persist_again(p);
     }
     ov_volunteer_look(net->o, p);
     ov_lookup_met(net, m);
@@ -352,5 +382,8 @@ void ov_member_revoke(struct ov_network *net, const struct ov_peer *from, const 
     const struct ov_member *m = ov_member_find(net, r.member);
     if (m && m->cert.timestamp <= r.timestamp)
         ov_member_remove(net, r.member);
+    struct ov_peer *p = ov_peer_find(e, r.member);
+    if (p)
+        ov_peer_untie(p, true);
     ov_network_changed(net);
 }

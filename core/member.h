@@ -22,11 +22,15 @@ struct ov_member *ov_member_from(const struct ov_network *net, struct ov_peer *p
 struct ov_member *ov_member_of(const struct ov_peer *p, ov_netid id);
 /* The peer that has the member's key, made if need be; NULL: another key has its address. */
 struct ov_peer *ov_member_peer(struct ov_member *m);
+/* What the networks know of this peer, by its key. */
+enum ov_tie ov_member_tie(const struct ov_overlay *o, const struct ov_peer *p);
 /* The end of a peer. */
 void ov_member_forgotten(struct ov_overlay *o, const struct ov_peer *p);
 /* Its certificate and ours agree and are not revoked. */
 bool ov_member_valid(const struct ov_network *net, const struct ov_member *m);
 void ov_member_remove(struct ov_network *net, ov_addr a);
+/* It said that it leaves. */
+void ov_member_bye(struct ov_network *net, struct ov_peer *p);
 void ov_member_clear(struct ov_network *net);
 
 /* Show our certificate to a peer, and ask for its own if we have none that is valid. */

@@ -196,6 +196,7 @@ void ov_network_refuse(struct ov_network *net, enum ov_net_status status)
     ov_member_clear(net);
     ov_multicast_clear(net);
     ov_lookup_clear(net);
+    ov_peer_untie_all(net->o->e);
     net->request_next = net->o->e->now + ASK_MAX;
     ov_network_wake(net, net->request_next);
     ov_network_persist(net);
@@ -646,6 +647,7 @@ int ov_network_leave(struct ov_overlay *o, ov_netid id)
     if (o->directory)
         ov_directory_withdraw(o->directory, id, &o->e->id.pub);
     ov_network_free(net);
+    ov_peer_untie_all(o->e);
     ov_emit(o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = id});
     o->roots_changed(o->arg);
     return OV_OK;

@@ -114,6 +114,12 @@ static bool on_may_relay(void *arg, struct ov_peer *from, struct ov_peer *to)
     return ov_volunteer_may(&n->o, from, to);
 }
 
+static enum ov_tie on_tie(void *arg, const struct ov_peer *p)
+{
+    const struct ov_node *n = arg;
+    return ov_member_tie(&n->o, p);
+}
+
 static void on_way(void *arg, struct ov_peer *p)
 {
     struct ov_node *n = arg;
@@ -129,7 +135,8 @@ static const struct ov_engine_ops ops = {.message = ov_node_message,
                                          .iam = on_iam,
                                          .seek = on_seek,
                                          .relayed = on_relayed,
-                                         .may_relay = on_may_relay};
+                                         .may_relay = on_may_relay,
+                                         .tie = on_tie};
 
 static void on_roots_changed(void *arg)
 {

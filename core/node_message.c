@@ -93,7 +93,7 @@ static void on_revoke(struct ov_node *n, struct ov_peer *p, const uint8_t *m, si
         ov_member_revoke(net, p, m, len);
 }
 
-static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m, size_t len)
+static void on_bye(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)
 {
     ov_netid id;
     if (ov_msg_net_bye_decode(m, len, &id) != OV_OK) {
@@ -103,9 +103,8 @@ static void on_bye(struct ov_node *n, const struct ov_peer *p, const uint8_t *m,
     if (n->o.directory)
         ov_directory_withdraw(n->o.directory, id, &p->id);
     struct ov_network *net = ov_network_find(&n->o, id);
-    const struct ov_member *member = net ? ov_member_find(net, p->id.addr) : NULL;
-    if (member && ov_member_is(member, p))
-        ov_member_remove(net, p->id.addr);
+    if (net)
+        ov_member_bye(net, p);
 }
 
 static void on_announce(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_t len)

@@ -12,7 +12,7 @@
  * our certificate goes first, without which the other side takes no candidates. */
 static void seek_direct(struct ov_node *n, struct ov_peer *p)
 {
-    bool member = p->remember;
+    bool member = ov_peer_tied(p);
     if (p->keep || (p->paths && p->paths->active >= 0))
         return;
     for (size_t i = 0; i < n->o.n; i++) {

@@ -16,6 +16,7 @@
 #define ASK_RATE         1
 #define ASK_BURST        3
 #define RESTORE_CALL_AGE 86400000ull /* ms: peers heard of in the last day are called at start */
+#define PERSIST_AGAIN    (86400 * OV_SEC)
 #define RESTORE_CALLS    16
 #define SEEK_GAP         (5 * OV_SEC)
 #define CONFIRM          (5 * OV_SEC) /* who was answered so lately may be about to prove itself */
@@ -238,8 +239,10 @@ void ov_peer_keep(struct ov_peer *p)
 
 void ov_peer_unkeep(struct ov_peer *p)
 {
-    if (p->keep && --p->keep == 0)
-        unlink_keep(p);
+    if (!p->keep || --p->keep)
+        return;
+    unlink_keep(p);
+    ov_peer_untie(p, false);
 }
 
 void ov_peer_hint(struct ov_peer *p, const struct ov_endpoint *ep)
@@ -294,6 +297,12 @@ void ov_peer_persist(struct ov_peer *p)
     p->persisted = p->e->now;
 }
 
+void ov_peer_persist_again(struct ov_peer *p)
+{
+    if (!p->persisted || p->e->now - p->persisted >= PERSIST_AGAIN)
+        ov_peer_persist(p);
+}
+
 int ov_peer_restore(struct ov_engine *e, ov_addr a, const void *data, size_t len)
 {
     struct ov_reader r;
@@ -313,6 +322,7 @@ int ov_peer_restore(struct ov_engine *e, ov_addr a, const void *data, size_t len
     if (err != OV_OK)
         return err;
     p->remember = true;
+    p->believed = OV_NEVER;
     if (ep.ip.family && ep.port)
         ov_peer_hint(p, &ep);
     if (ov_engine_wall(e) < heard + RESTORE_CALL_AGE && e->peers.len <= RESTORE_CALLS)

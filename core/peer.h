@@ -71,7 +71,9 @@ struct ov_peer {
     bool volunteer;    /* a member that relays for the members of a network of ours */
     bool chosen;       /* a root that the user named, so one of all our networks */
     unsigned keep;     /* how many want the connection kept */
-    bool remember;     /* worth persisting */
+    bool remember;     /* worth persisting: it is, or was when last looked at, tied to us */
+    ov_time believed;  /* stored as tied to us, and until then that counts without a certificate;
+                          OV_NEVER: from its first session on for a while; 0: it does not */
     ov_time persisted; /* last; 0: not since the start */
     bool claimed;      /* only a certificate says that this key has the address: not proven here */
 
@@ -134,6 +136,8 @@ void ov_peer_keep(struct ov_peer *p);
 void ov_peer_unkeep(struct ov_peer *p);
 void ov_peer_hint(struct ov_peer *p, const struct ov_endpoint *ep);
 void ov_peer_persist(struct ov_peer *p);
+/* Unless that was done today: those long unheard of are forgotten one day. */
+void ov_peer_persist_again(struct ov_peer *p);
 /* Make a peer of what was persisted; recent ones are called at once. */
 OV_CHECK int ov_peer_restore(struct ov_engine *e, ov_addr a, const void *data, size_t len);
 
@@ -175,6 +179,18 @@ struct ov_peer *ov_peer_relay_for(struct ov_peer *p);
 /* Not silent for so long that it is doubtful. */
 bool ov_peer_heard(const struct ov_peer *p);
 bool ov_peer_online(const struct ov_peer *p); /* session, and not silent */
+
+/* ---- what ties it to us (peer_tie.c) ---- */
+
+/* Is it a server of ours, or a member of a network of ours, now? */
+bool ov_peer_tied(const struct ov_peer *p);
+/* A tie may be gone. If no other is left it is a stranger: nothing is punched to it any more, and
+ * it is not remembered; with `erase` not on the disk either. */
+void ov_peer_untie(struct ov_peer *p, bool erase);
+/* The same for all: we lost a membership. */
+void ov_peer_untie_all(struct ov_engine *e);
+/* A session stands. */
+void ov_peer_tie_session(struct ov_peer *p);
 
 /* ---- happenings ---- */
 void ov_peer_wake(struct ov_peer *p, ov_time when);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PERSIST_AGAIN (86400 * OV_SEC)
 
 /* Wait for a session. The oldest gives way: fresh data matters more than stale. */
 static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
@@ -370,8 +369,9 @@ void ov_peer_session_up(struct ov_peer *p, const struct ov_via *via, bool initia
     }
     if (p->paths->active < 0)
         ov_peer_probe(p, OV_PATH_RELAY, 0, 0);
-    if (p->remember && (!p->persisted || e->now - p->persisted >= PERSIST_AGAIN))
-        ov_peer_persist(p); /* those long unheard of are forgotten one day */
+    ov_peer_tie_session(p);
+    if (p->remember)
+        ov_peer_persist_again(p);
     /* A handshake by a way that is measured did what a keepalive does. */
     if (fresh || p->paths->active < 0 || !p->paths->p[p->paths->active].q.srtt)
         p->keepalive_next = e->now;

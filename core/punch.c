@@ -127,6 +127,8 @@ static void start_round(struct ov_peer *p)
     struct ov_punch *u = p->punch;
     u->next = p->e->now + round_gap(u->round);
     u->socket = 0;
+    if (!ov_peer_tied(p))
+        return;
     if (!wants_fresh(u) || !ov_attempt_fresh(p))
         ask(p, NULL);
     if (u->round < 255)
@@ -252,8 +254,8 @@ static bool has_mapped(const struct ov_msg_punch *m)
 void ov_punch_received(struct ov_peer *p, const struct ov_msg_punch *m)
 {
     bool ack = m->flags & OV_PUNCH_ACK;
-    /* Candidates make us send where we are told: only for those we share a network with. */
-    if (!p->remember && !p->keep && !p->last_frame) {
+    /* Candidates make us send where we are told, and ours tell where we are. */
+    if (!ov_peer_tied(p)) {
         ov_drop(p->e, OV_DROP_UNEXPECTED);
         return;
     }

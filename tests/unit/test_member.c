@@ -290,6 +290,182 @@ static void test_revocation_spreads(void **state)
     wu_free(w);
 }
 
+/* ---- what ends with a membership ---- */
+
+/* A controller and four members, of which `in` and `out` have talked. */
+struct parting {
+    struct wu *w;
+    struct wu_node *in, *out;
+};
+
+static struct parting parting(uint64_t seed)
+{
+    struct wu *w = wu_lan(seed, 4);
+    struct parting x = {w, w->node[2], w->node[4]};
+
+    wu_connect(x.in, x.out);
+    ov_member_hello(wu_net_of(x.in), wu_peer(x.in, x.out), true);
+    wu_drain(x.in);
+    wu_run(w, OV_SEC);
+    assert_true(wu_peer(x.in, x.out)->remember);
+    assert_non_null(wu_stored(x.in, OV_PERSIST_PEER, x.out->addr));
+    return x;
+}
+
+/* The removed one does not hear of it itself. */
+static void expel(struct parting *x)
+{
+    uint8_t msg[1 + OV_REVOCATION_LEN] = {OV_MSG_REVOKE};
+
+    wu_revoke(x->w, x->out->addr, x->w->net.stamp, msg + 1);
+    x->w->net.silent = true;
+    wu_message(x->w->node[1], x->in, msg, sizeof msg);
+    wu_run(x->w, OV_SEC);
+    assert_null(wu_member(x->in, x->out));
+}
+
+static void say_bye(struct parting *x, struct wu_node *to)
+{
+    uint8_t bye[16];
+    struct ov_writer out;
+
+    ov_writer_init(&out, bye, sizeof bye);
+    ov_msg_net_bye_encode(&out, x->w->net.config.netid);
+    wu_message(x->out, to, bye, out.len);
+}
+
+/* `out` asks `in` to punch to a third host. True: it did, or told candidates of its own. */
+static bool punches(struct parting *x)
+{
+    struct ov_endpoint third = wu_endpoint(70, 7000);
+    struct ov_msg_punch m = {.nonce = 7, .n = 1, .c = {{OV_CANDIDATE_REFLEXIVE, third}}};
+    uint64_t answers = wu_drops(x->out, UNEXPECTED);
+    uint8_t buf[1000];
+    struct ov_writer out;
+
+    if (!ov_peer_up(wu_know(x->out, x->in)))
+        wu_connect(x->out, x->in);
+    ov_writer_init(&out, buf, sizeof buf);
+    ov_msg_punch_encode(&out, &m);
+    wu_log_clear(x->w);
+    wu_message(x->out, x->in, buf, out.len);
+    wu_run(x->w, 2 * OV_SEC);
+    bool told = wu_drops(x->out, UNEXPECTED) > answers; /* it did not ask */
+    bool sent = wu_count_sent(x->w, x->in, &third) > 0;
+    assert_int_equal(told, sent);
+    return sent;
+}
+
+static void test_removed_cannot_punch(void **state)
+{
+    struct parting x = parting(12);
+    struct ov_peer *p = wu_peer(x.in, x.out);
+
+    (void)state;
+    assert_true(punches(&x));
+    p->last_frame = x.w->now; /* frames were on their way, too */
+    assert_non_null(p->punch);
+    expel(&x);
+    assert_ptr_equal(wu_peer(x.in, x.out), p);
+    assert_false(p->remember);
+    assert_int_equal(p->last_frame, 0);
+    assert_null(p->punch);
+    assert_null(wu_stored(x.in, OV_PERSIST_PEER, x.out->addr));
+    assert_false(punches(&x));
+    wu_run(x.w, 300 * OV_SEC);
+    assert_false(punches(&x));
+    assert_false(wu_peer(x.in, x.out)->remember); /* nor does a session bring it back */
+    assert_null(wu_stored(x.in, OV_PERSIST_PEER, x.out->addr));
+    wu_free(x.w);
+}
+
+/* A restart does not make it one of those who are believed until they show certificates. */
+static void test_removed_cannot_punch_after_restart(void **state)
+{
+    struct parting x = parting(13);
+    const struct wu_stored *s = wu_stored(x.in, OV_PERSIST_PEER, x.out->addr);
+    uint8_t copy[256];
+    size_t len = s->len;
+    struct ov_peer *p;
+
+    (void)state;
+    assert_in_range(len, 1, sizeof copy);
+    memcpy(copy, s->data, len);
+    expel(&x);
+    wu_restart(x.in);
+    wu_run(x.w, OV_SEC);
+    assert_false(punches(&x));
+    /* Not even where the disk could not forget it. */
+    wu_restart(x.in);
+    assert_int_equal(ov_node_restore(x.in->n, OV_PERSIST_PEER, x.out->addr, copy, len, x.w->now),
+                     OV_OK);
+    p = wu_peer(x.in, x.out);
+    assert_true(p->remember);
+    wu_run(x.w, 5 * OV_SEC);
+    assert_false(punches(&x));
+    assert_false(wu_peer(x.in, x.out)->remember);
+    wu_free(x.w);
+}
+
+/* Members that were stored punch at once, before certificates came, but not for ever. */
+static void test_stored_are_believed_for_a_while(void **state)
+{
+    for (int late = 0; late < 2; late++) {
+        struct parting x = parting(14 + (uint64_t)late);
+        ov_network_refuse(wu_net_of(x.out), OV_NET_DENIED); /* it has nothing to show any more, */
+        say_bye(&x, x.w->node[0]);                          /* nor has the directory */
+        x.w->net.silent = true;
+        wu_restart(x.in);
+        wu_run(x.w, OV_SEC);
+        assert_true(ov_peer_up(wu_peer(x.in, x.out))); /* it was called */
+        assert_null(wu_member(x.in, x.out));
+        if (late)
+            wu_run(x.w, OV_PEER_ACTIVE);
+        assert_int_equal(punches(&x), !late);
+        wu_free(x.w);
+    }
+    (void)state;
+}
+
+static void test_certificate_of_another_age_cannot_punch(void **state)
+{
+    struct parting x = parting(16);
+
+    (void)state;
+    wu_net_of(x.in)->cert.timestamp += (wu_net_of(x.in)->config->window_s + 60) * 1000ull;
+    assert_non_null(wu_member(x.in, x.out));
+    assert_false(punches(&x));
+    wu_run(x.w, OV_REKEY_AFTER + 60 * OV_SEC);
+    if (!ov_peer_up(wu_peer(x.in, x.out)))
+        wu_connect(x.in, x.out);
+    else
+        ov_peer_rehandshake(wu_peer(x.in, x.out));
+    wu_run(x.w, OV_SEC);
+    assert_false(wu_peer(x.in, x.out)->remember); /* seen with the next session */
+    wu_free(x.w);
+}
+
+/* Who left, and all after we left, or were shut out ourselves. */
+static void test_leaving_cannot_punch(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct parting x = parting(17 + (uint64_t)how);
+        if (how == 0)
+            say_bye(&x, x.in);
+        else if (how == 1)
+            assert_int_equal(ov_node_leave(x.in->n, x.w->net.config.netid, x.w->now), OV_OK);
+        else
+            ov_network_refuse(wu_net_of(x.in), OV_NET_DENIED);
+        x.w->net.silent = true;
+        wu_drain(x.in);
+        wu_run(x.w, OV_SEC);
+        assert_false(wu_peer(x.in, x.out)->remember);
+        assert_false(punches(&x));
+        wu_free(x.w);
+    }
+}
+
 static void test_revocations_bound(void **state)
 {
     struct club c = club(11);
@@ -329,6 +505,11 @@ int main(void)
         cmocka_unit_test(test_hello_of_another),
         cmocka_unit_test(test_revoked),
         cmocka_unit_test(test_revocation_spreads),
+        cmocka_unit_test(test_removed_cannot_punch),
+        cmocka_unit_test(test_removed_cannot_punch_after_restart),
+        cmocka_unit_test(test_stored_are_believed_for_a_while),
+        cmocka_unit_test(test_certificate_of_another_age_cannot_punch),
+        cmocka_unit_test(test_leaving_cannot_punch),
         cmocka_unit_test(test_revocations_bound),
     };
 

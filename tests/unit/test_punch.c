@@ -36,7 +36,8 @@ static void pair(struct pair *x, uint64_t seed, bool direct)
     x->q = wu_peer(x->b, x->a);
     assert_true(ov_peer_up(x->p) && x->q && ov_peer_up(x->q));
     assert_int_equal(x->p->paths->active, OV_PATH_RELAY);
-    x->p->remember = x->q->remember = true; /* as those are who share a network */
+    wu_tie_all(x->a, true);
+    wu_tie_all(x->b, true);
     wu_log_clear(x->w);
 }
 
@@ -206,12 +207,17 @@ static void test_stranger(void **state)
 
     (void)state;
     pair(&x, 6, false);
-    x.p->remember = false;
+    wu_tie_all(x.a, false);
     unsigned before = paths(x.p);
     wu_message(x.b, x.a, buf, punch(buf, 1, 0, &ep, 1));
     wu_run(x.w, OV_SEC);
     assert_int_equal(paths(x.p), before);
     assert_int_equal(wu_drops(x.a, UNEXPECTED), 1);
+    assert_int_equal(wu_drops(x.b, UNEXPECTED), 0); /* no answer, which would tell where we are */
+    /* Nor do we tell it of ourselves, whatever made us send it frames. */
+    send_frame(&x);
+    wu_run(x.w, 3 * OV_SEC);
+    assert_false(x.q->punch && x.q->punch->told);
     wu_free(x.w);
 }
 

@@ -107,6 +107,27 @@ struct wu_node *wu_node(struct wu *w, uint8_t caps)
     return wu_node_with(w, &(struct ov_node_config){.caps = caps});
 }
 
+static enum ov_tie member(void *arg, const struct ov_peer *p)
+{
+    (void)arg;
+    (void)p;
+    return OV_TIE_MEMBER;
+}
+
+static enum ov_tie stranger(void *arg, const struct ov_peer *p)
+{
+    (void)arg;
+    (void)p;
+    return OV_TIE_NONE;
+}
+
+void wu_tie_all(struct wu_node *n, bool members)
+{
+    n->ops = *n->e->ops;
+    n->ops.tie = members ? member : stranger;
+    n->e->ops = &n->ops;
+}
+
 void wu_crash(struct wu_node *n)
 {
     ov_node_free(n->n);

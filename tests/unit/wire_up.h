@@ -41,6 +41,7 @@ struct wu_node {
     size_t index;
     struct ov_node *n;   /* NULL: crashed */
     struct ov_engine *e; /* n's */
+    struct ov_engine_ops ops;
     struct ov_endpoint ep;
     struct ov_ip local; /* where its datagrams came to, as it is told; family 0: it is not */
     ov_addr addr;
@@ -138,6 +139,9 @@ struct ov_peer *wu_know(struct wu_node *n, const struct wu_node *other);
 /* `n` gets a session with `other` by its endpoint. */
 void wu_connect(struct wu_node *n, struct wu_node *other);
 void wu_root(struct wu_node *n, struct wu_node *root);
+/* From now on `n` holds all peers for members of a network of its own, as tests of lower ranks need
+ * it; or none. */
+void wu_tie_all(struct wu_node *n, bool members);
 #define wu_drops(node, WHY) ((node)->e->stats.drops[OV_DROP_##WHY])
 /* Send a message from `n` to `other` as an authenticated peer, whatever it is. */
 void wu_message(struct wu_node *n, struct wu_node *other, const void *msg, size_t len);
