@@ -261,14 +261,22 @@ static size_t list_aged(const struct ov_state *s, const char *sub, size_t digits
     return n;
 }
 
+/* A clock that is far ahead, for one boot or for good, must not make everybody old: nobody is older
+ * than by the newest that was stored, and the newest few stay whatever their age. */
 size_t ov_state_prune_peers(const struct ov_state *s, size_t max, int64_t max_age_s)
 {
     struct aged *v;
     size_t n = list_aged(s, "peers", ADDR_DIGITS, &v), gone = 0;
     char why[OV_WHY_MAX] = "";
     time_t now = time(NULL);
-    for (size_t i = 0; i < n && (n - i > max || now - v[i].stored > max_age_s); i++)
+    if (n > 0 && now > v[n - 1].stored)
+        now = v[n - 1].stored;
+    for (size_t i = 0; i < n; i++) {
+        bool old = n - i > OV_STATE_PEERS_KEPT && now - v[i].stored > max_age_s;
+        if (!old && n - i <= max)
+            break;
         gone += ov_state_put(s, OV_PERSIST_PEER, v[i].id, NULL, 0, why) == OV_OK;
+    }
     if (why[0] != '\0')
         ov_log(&s->log, OV_LOG_WARN, "an old peer is not forgotten: %s", why);
     free(v);

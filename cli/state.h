@@ -41,10 +41,12 @@ void ov_state_each(const struct ov_state *s, enum ov_persist_kind kind,
                               size_t len),
                    void *arg);
 
-/* Forget the peers that were stored more than `max_age_s` ago, and of the others the oldest beyond
- * `max`. Returns how many. The engine stores a peer anew each day that it meets it. */
-#define OV_STATE_PEERS_MAX 4096
-#define OV_STATE_PEERS_AGE (90 * 86400)
+/* Forget the peers that were stored more than `max_age_s` before the newest one, and of the others
+ * the oldest beyond `max`. Returns how many. The engine stores a peer anew each day that it meets
+ * it. The newest OV_STATE_PEERS_KEPT never are too old. */
+#define OV_STATE_PEERS_MAX  4096
+#define OV_STATE_PEERS_AGE  (90 * 86400)
+#define OV_STATE_PEERS_KEPT 64
 size_t ov_state_prune_peers(const struct ov_state *s, size_t max, int64_t max_age_s);
 
 uint16_t ov_state_port(const struct ov_state *s); /* 0: none is remembered */

@@ -385,20 +385,36 @@ static void old_peers_are_forgotten(void **state)
     store_peer(0x1000000002, 91 * 86400);
     store_peer(0x1000000003, 89 * 86400);
     store_peer(0x1000000004, 0);
-    store_peer(0x1000000005, -86400); /* stored while the clock was wrong */
+    for (ov_addr a = 5; a < OV_STATE_PEERS_KEPT + 5; a++)
+        store_peer(0x1000000000 + a, -86400); /* stored while the clock was wrong */
     snprintf(path, sizeof(path), "%s/peers/notes", dir);
     int fd = open(path, O_CREAT | O_WRONLY, 0600); /* not ours: let alone */
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(ov_state_prune_peers(st, 100, 90 * 86400), 2);
-    assert_int_equal(peers_left(), 3);
+    assert_int_equal(peers_left(), OV_STATE_PEERS_KEPT + 2);
     assert_false(has_peer(0x1000000001) || has_peer(0x1000000002));
-    assert_int_equal(ov_state_prune_peers(st, 2, 90 * 86400), 1); /* too many: the oldest goes */
+    /* Too many: the oldest goes. */
+    assert_int_equal(ov_state_prune_peers(st, OV_STATE_PEERS_KEPT + 1, 90 * 86400), 1);
     assert_false(has_peer(0x1000000003));
     assert_true(has_peer(0x1000000004) && has_peer(0x1000000005));
     assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(ov_state_prune_peers(st, 0, 90 * 86400), 2);
+    assert_int_equal(ov_state_prune_peers(st, 0, 90 * 86400), OV_STATE_PEERS_KEPT + 1);
     assert_int_equal(peers_left(), 0);
+    assert_int_equal(warnings, 0);
+}
+
+/* The computer boots with a clock months ahead, and again after it has met somebody. */
+static void wrong_clock_forgets_nobody(void **state)
+{
+    (void)state;
+    for (ov_addr a = 1; a <= 100; a++)
+        store_peer(0x1000000000 + a, 91 * 86400 + (time_t)a);
+    assert_int_equal(ov_state_prune_peers(st, 1000, 90 * 86400), 0);
+    store_peer(0x1000000000, 0);
+    assert_int_equal(ov_state_prune_peers(st, 1000, 90 * 86400), 101 - OV_STATE_PEERS_KEPT);
+    assert_true(has_peer(0x1000000000) && has_peer(0x1000000001)); /* the newest */
+    assert_false(has_peer(0x1000000000 + OV_STATE_PEERS_KEPT));
     assert_int_equal(warnings, 0);
 }
 
@@ -443,6 +459,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(slow_disk_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(old_peers_are_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_clock_forgets_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_bounded, setup, teardown),
         cmocka_unit_test(pings_are_bounded),
         cmocka_unit_test(conflicts_are_bounded),
