@@ -242,20 +242,36 @@ out:
     ov_wipe(&j, sizeof(j));
 }
 
+/* It could not be left after all. */
+static void stay(struct ov_daemon *d, ov_netid net)
+{
+    struct ov_host all[OV_HOSTS_MAX];
+    char why[OV_WHY_MAX];
+    size_t n = ov_hosts_of(d->hosts, net, all);
+    if (ov_state_put_hosts(d->state, net, all, n, why) != OV_OK)
+        ov_log(&d->log, OV_LOG_ERROR, "state is not stored: %s", why);
+}
+
 static void delete_network(struct ov_api_call *c)
 {
     struct ov_network_info info;
+    char why[OV_WHY_MAX];
     if (!named_network(c, &info))
         return;
-    int err = ov_node_leave(c->d->node, info.net, ov_daemon_now(c->d));
+    int err = ov_state_leave_hosts(c->d->state, info.net, why);
+    if (err != OV_OK) {
+        ov_api_failed(c, err, why, NULL);
+        return;
+    }
+    err = ov_node_leave(c->d->node, info.net, ov_daemon_now(c->d));
     ov_daemon_drain(c->d);
     if (err != OV_OK) {
+        stay(c->d, info.net);
         ov_api_failed(c, err, ov_strerror(err), NULL);
         return;
     }
     ov_networks_mark(c->d->networks, info.net);
     ov_hosts_drop(c->d->hosts, info.net);
-    ov_state_leave_hosts(c->d->state, info.net);
     ov_api_reply(c, 204, NULL);
 }
 

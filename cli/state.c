@@ -21,6 +21,7 @@ struct ov_state {
     int lock;
 };
 
+#define HOSTS_TEXT   4096
 #define NETID_DIGITS (OV_NETID_TEXT - 1)
 #define ADDR_DIGITS  (OV_ADDR_TEXT - 1)
 
@@ -80,6 +81,8 @@ static int take_lock(struct ov_state *s, char why[OV_WHY_MAX])
     return OV_EIO;
 }
 
+static void finish_leaving(const struct ov_state *s);
+
 int ov_state_open(const char *dir, const struct ov_log *log, struct ov_state **out,
                   char why[OV_WHY_MAX])
 {
@@ -109,6 +112,7 @@ int ov_state_open(const char *dir, const struct ov_log *log, struct ov_state **o
         ov_state_close(s);
         return err;
     }
+    finish_leaving(s);
     *out = s;
     return OV_OK;
 }
@@ -333,14 +337,14 @@ int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const struct ov_h
             (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", ov_host_format(&v[i], label));
     err = ov_file_write(path, text, len, why);
     if (err == OV_OK)
-        remove_hosts(s, "left", net);
-    return err;
+        err = hosts_path(s, "left", net, path, why);
+    return err == OV_OK ? ov_file_remove(path, why) : err;
 }
 
 static size_t read_hosts(const struct ov_state *s, const char *sub, ov_netid net,
                          struct ov_host out[OV_STATE_HOSTS_MAX])
 {
-    char path[OV_PATH_MAX], text[4096], why[OV_WHY_MAX];
+    char path[OV_PATH_MAX], text[HOSTS_TEXT], why[OV_WHY_MAX];
     size_t len = 0, n = 0;
     if (hosts_path(s, sub, net, path, why) != OV_OK)
         return 0;
@@ -378,18 +382,42 @@ void ov_state_drop_hosts(const struct ov_state *s, ov_netid net)
     remove_hosts(s, "hosts", net);
 }
 
-void ov_state_leave_hosts(const struct ov_state *s, ov_netid net)
+/* Once left/NETID is there, the network is left; what else tells of it goes afterwards, now or at
+ * the next start. With no room for that file the servers are forgotten. */
+int ov_state_leave_hosts(const struct ov_state *s, ov_netid net, char why[OV_WHY_MAX])
 {
-    char from[OV_PATH_MAX], to[OV_PATH_MAX], why[OV_WHY_MAX];
+    char from[OV_PATH_MAX], to[OV_PATH_MAX], text[HOSTS_TEXT];
     struct aged *v;
-    if (hosts_path(s, "hosts", net, from, why) != OV_OK ||
-        hosts_path(s, "left", net, to, why) != OV_OK)
-        return;
-    if (utimensat(AT_FDCWD, from, NULL, 0) == 0 && rename(from, to) != 0)
-        remove_hosts(s, "hosts", net); /* what stays there would be joined again */
+    size_t len = 0;
+    int err = hosts_path(s, "hosts", net, from, why);
+    if (err == OV_OK)
+        err = hosts_path(s, "left", net, to, why);
+    if (err != OV_OK)
+        return err;
+    err = ov_file_read(from, text, sizeof(text), &len, why);
+    if (err == OV_ENOENT)
+        return OV_OK;
+    if (err != OV_OK || ov_file_write(to, text, len, why) != OV_OK)
+        return ov_file_remove(from, why);
+    remove_hosts(s, "hosts", net);
     size_t n = list_aged(s, "left", NETID_DIGITS, &v);
     for (size_t i = 0; n - i > OV_STATE_LEFT_MAX; i++)
         remove_hosts(s, "left", v[i].id);
+    free(v);
+    return OV_OK;
+}
+
+/* The daemon before us may have died while it left a network. */
+static void finish_leaving(const struct ov_state *s)
+{
+    char why[OV_WHY_MAX];
+    struct aged *v;
+    size_t n = list_aged(s, "left", NETID_DIGITS, &v);
+    for (size_t i = 0; i < n; i++) {
+        remove_hosts(s, "hosts", v[i].id);
+        if (ov_state_put(s, OV_PERSIST_NETWORK, v[i].id, NULL, 0, why) != OV_OK)
+            ov_log(&s->log, OV_LOG_WARN, "%s", why);
+    }
     free(v);
 }
 

@@ -6,7 +6,7 @@
  *     STATE/networks/NETID    ... controller, configuration and certificate of a joined network
  *     STATE/peers/ADDRESS     ... a pinned identity and a last good endpoint
  *     STATE/hosts/NETID       the servers a network was joined by, one HOST[:PORT] a line
- *     STATE/left/NETID        the same, of a network that was left
+ *     STATE/left/NETID        the same, of a network that was left, whatever the others say
  *
  * Every write is atomic (file.h). A file that cannot be read or is broken is reported and kept;
  * left-over temporary files are removed. Everything here may block on the disk; a struct is used
@@ -58,10 +58,11 @@ OV_CHECK int ov_state_put_hosts(const struct ov_state *s, ov_netid net, const st
 size_t ov_state_get_hosts(const struct ov_state *s, ov_netid net,
                           struct ov_host out[OV_STATE_HOSTS_MAX]);
 void ov_state_drop_hosts(const struct ov_state *s, ov_netid net);
-/* The network was left: its servers are kept apart, should it be joined again; those of the last
- * OV_STATE_LEFT_MAX networks. get as above; put forgets that it was left. */
+/* The network is being left: its servers are kept apart, should it be joined again; those of the
+ * last OV_STATE_LEFT_MAX networks. With that it is left: should we die before the engine's own item
+ * of it is removed, ov_state_open() does it. get as above; put forgets that it was left. */
 #define OV_STATE_LEFT_MAX 64
-void ov_state_leave_hosts(const struct ov_state *s, ov_netid net);
+OV_CHECK int ov_state_leave_hosts(const struct ov_state *s, ov_netid net, char why[OV_WHY_MAX]);
 size_t ov_state_get_left(const struct ov_state *s, ov_netid net,
                          struct ov_host out[OV_STATE_HOSTS_MAX]);
 /* Networks that have such a file; how many were written to `out`. */

@@ -1,5 +1,6 @@
-/* The end of a daemon of which a thread hangs: a name server is silent, or a disk. It comes in
- * time, all the same; and until it has come, the state directory is not anybody else's. */
+/* The end of a daemon. When a thread hangs, as a name server is silent, or a disk, it comes in
+ * time, all the same, and until it has come, the state directory is not anybody else's. When it
+ * comes at a bad moment, nothing is left half done. */
 #include "cli/command.h"
 #include "cli/state.h"
 
@@ -10,11 +11,13 @@
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #define PATIENCE_MS 60000
 #define PEERS       12
+#define NETID       "8056c2e21c000001"
 
 static char dir[TEMPDIR_MAX], why[OV_WHY_MAX];
 static const struct ov_log LOG = {.max = OV_LOG_ERROR};
@@ -48,12 +51,15 @@ bool __real_ov_node_pull(struct ov_node *n, struct ov_output *out);
 bool __wrap_ov_node_pull(struct ov_node *n, struct ov_output *out);
 
 static unsigned peers;
+static int *die_at; /* shared: at which of the next calls of fsync() to die; 0: at none */
 
-/* The pool's thread, which writes peers, hangs; the loop's own does not. */
+/* The pool's thread, which writes peers, hangs; the loop's own does not, but it may die. */
 int __wrap_fsync(int fd)
 {
     if (peers > 0 && gettid() != getpid())
         hang();
+    if (*die_at > 0 && --*die_at == 0)
+        _exit(9);
     return __real_fsync(fd);
 }
 
@@ -123,12 +129,10 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Run it until a thread of it hangs. */
 static void start(const char *conf_text)
 {
     char conf[TEMPDIR_MAX + 8], state[TEMPDIR_MAX + 8];
     char *argv[] = {"service", "-H", state, "-c", conf, NULL};
-    struct pollfd p = {.fd = hung[0], .events = POLLIN};
     tempdir_write(dir, "conf", conf_text, strlen(conf_text));
     snprintf(conf, sizeof(conf), "%s/conf", dir);
     snprintf(state, sizeof(state), "%s/state", dir);
@@ -137,6 +141,11 @@ static void start(const char *conf_text)
     if (child == 0)
         exit(ov_cmd_service(5, argv));
     assert_true(child > 0 && notified("READY=1"));
+}
+
+static void wait_until_hung(void)
+{
+    struct pollfd p = {.fd = hung[0], .events = POLLIN};
     assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 }
 
@@ -177,6 +186,7 @@ static void name_server_is_silent(void **state)
     struct ov_state *next;
     (void)state;
     start("[controller]\nenabled = yes\n[root]\npublic = vpn.example.org\n");
+    wait_until_hung();
     ends_well(&next);
     ov_state_close(next);
 }
@@ -188,18 +198,71 @@ static void disk_is_silent(void **state)
     peers = 1;
     start("[controller]\nenabled = yes\n");
     peers = 0;
+    wait_until_hung();
     ends_well(&next);
     /* They are not remembered, and nothing of the one in hand is left. */
     assert_int_equal(tempdir_count(dir, "state/peers"), 0);
     ov_state_close(next);
 }
 
+/* Tell the daemon to leave the network: is it done? False: it died. */
+static bool leave(void)
+{
+    static const char REQUEST[] = "DELETE /v1/networks/" NETID " HTTP/1.1\r\n"
+                                  "Host: ovpn\r\nConnection: close\r\n\r\n";
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    char answer[64] = "";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(sa.sun_path, sizeof(sa.sun_path), "%.80s/state/ovpn.sock", dir);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(write(fd, REQUEST, sizeof(REQUEST) - 1), sizeof(REQUEST) - 1);
+    ssize_t n = recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL);
+    close(fd);
+    answer[n < 0 ? 0 : n] = '\0';
+    assert_true(n <= 0 || strncmp(answer, "HTTP/1.1 204 ", 13) == 0);
+    return n > 0;
+}
+
+/* Dying at each moment of it in turn: the network is joined as before, or it is left. */
+static void leaving_is_whole(void **state)
+{
+    char path[TEMPDIR_MAX + 8];
+    struct ov_state *next;
+    int deaths = 0;
+    (void)state;
+    snprintf(path, sizeof(path), "%s/state", dir);
+    for (bool done = false; !done; deaths += !done) {
+        assert_int_equal(ov_state_open(path, &LOG, &next, why), OV_OK);
+        assert_int_equal(ov_state_put_hosts(next, strtoull(NETID, NULL, 16), NULL, 0, why), OV_OK);
+        ov_state_close(next);
+        tempdir_write(dir, "state/networks/" NETID, "of another version", 18);
+        start("[node]\nport = 4793\n");
+        *die_at = deaths + 1;
+        done = leave();
+        *die_at = 0;
+        if (done)
+            kill(child, SIGKILL);
+        assert_int_equal(ended(), done ? -1 : 9);
+        assert_int_equal(ov_state_open(path, &LOG, &next, why), OV_OK);
+        ov_state_close(next);
+        mode_t hosts = tempdir_mode(dir, "state/hosts/" NETID),
+               item = tempdir_mode(dir, "state/networks/" NETID);
+        assert_int_equal(hosts != 0, item != 0);
+        assert_false(done && item != 0);
+    }
+    assert_true(deaths >= 3);
+}
+
 int main(void)
 {
     EDGE_NEED_NETNS();
+    die_at = mmap(NULL, sizeof(*die_at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (die_at == MAP_FAILED)
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(name_server_is_silent, setup, teardown),
         cmocka_unit_test_setup_teardown(disk_is_silent, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaving_is_whole, setup, teardown),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

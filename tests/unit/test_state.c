@@ -196,11 +196,11 @@ static void left_hosts_are_remembered(void **state)
     struct ov_host in = {"vpn.example.org", OV_DEFAULT_PORT}, out[OV_STATE_HOSTS_MAX];
     ov_netid nets[4];
     char path[TEMPDIR_MAX + 48];
-    ov_state_leave_hosts(st, NET); /* had none: nothing happens */
+    assert_int_equal(ov_state_leave_hosts(st, NET, why), OV_OK); /* had none: nothing happens */
     assert_int_equal(ov_state_get_left(st, NET, out), 0);
     assert_int_equal(ov_state_put_hosts(st, NET, &in, 1, why), OV_OK);
     assert_int_equal(ov_state_get_left(st, NET, out), 0);
-    ov_state_leave_hosts(st, NET);
+    assert_int_equal(ov_state_leave_hosts(st, NET, why), OV_OK);
     assert_int_equal(ov_state_host_nets(st, nets, 4), 0);
     assert_int_equal(ov_state_get_hosts(st, NET, out), 0);
     assert_int_equal(ov_state_get_left(st, NET, out), 1);
@@ -212,13 +212,36 @@ static void left_hosts_are_remembered(void **state)
     for (unsigned i = 0; i <= OV_STATE_LEFT_MAX; i++) {
         struct timespec when[2] = {{.tv_sec = 1000000 + i}, {.tv_sec = 1000000 + i}};
         assert_int_equal(ov_state_put_hosts(st, NET + 1 + i, &in, 1, why), OV_OK);
-        ov_state_leave_hosts(st, NET + 1 + i);
+        assert_int_equal(ov_state_leave_hosts(st, NET + 1 + i, why), OV_OK);
         snprintf(path, sizeof(path), "%s/left/%016llx", dir, (unsigned long long)NET + 1 + i);
         assert_int_equal(utimensat(AT_FDCWD, path, when, 0), 0);
     }
     assert_int_equal(ov_state_get_left(st, NET + 1, out), 0); /* the first of them gave way */
     assert_int_equal(ov_state_get_left(st, NET + 2, out), 1);
     assert_int_equal(ov_state_get_left(st, NET + 1 + OV_STATE_LEFT_MAX, out), 1);
+    assert_int_equal(warnings, 0);
+}
+
+/* A daemon dies, or the power goes, after it has left and before all is removed that tells of the
+ * network: the next one does not join it again. */
+static void leaving_is_finished_at_the_start(void **state)
+{
+    struct ov_host in = {"vpn.example.org", OV_DEFAULT_PORT}, out[OV_STATE_HOSTS_MAX];
+    ov_netid nets[4];
+    (void)state;
+    assert_int_equal(ov_state_put_hosts(st, NET, &in, 1, why), OV_OK);
+    assert_int_equal(ov_state_put_hosts(st, NET + 1, &in, 1, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET, "item", 4, why), OV_OK);
+    assert_int_equal(ov_state_put(st, OV_PERSIST_NETWORK, NET + 1, "item", 4, why), OV_OK);
+    assert_int_equal(ov_state_leave_hosts(st, NET, why), OV_OK);
+    tempdir_write(dir, "hosts/8056c2e21c000001", "vpn.example.org\n", 16);
+    ov_state_close(st);
+    assert_int_equal(ov_state_open(dir, &LOG, &st, why), OV_OK);
+    assert_int_equal(ov_state_host_nets(st, nets, 4), 1);
+    assert_int_equal(nets[0], NET + 1);
+    assert_int_equal(load(OV_PERSIST_NETWORK).count, 1);
+    assert_int_equal(load(OV_PERSIST_NETWORK).id, NET + 1);
+    assert_int_equal(ov_state_get_left(st, NET, out), 1); /* of it that stays */
     assert_int_equal(warnings, 0);
 }
 
@@ -454,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(port_is_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(hosts_are_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(left_hosts_are_remembered, setup, teardown),
+        cmocka_unit_test_setup_teardown(leaving_is_finished_at_the_start, setup, teardown),
         cmocka_unit_test_setup_teardown(no_permission_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
