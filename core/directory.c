@@ -106,6 +106,30 @@ static struct entry *find_member(const struct dirnet *n, const struct ov_identit
     return x && ov_identity_equal(&x->cert.member, id) ? x : NULL;
 }
 
+/* ---- what peers are by it ---- */
+
+static enum ov_announced level(const struct dirnet *n)
+{
+    return n->ours ? OV_ANNOUNCED_OURS : OV_ANNOUNCED_ELSEWHERE;
+}
+
+static void note_announced(const struct dirnet *n, struct ov_peer *p)
+{
+    if (p && p->announced < level(n))
+        p->announced = level(n);
+}
+
+void ov_directory_met(const struct ov_directory *d, struct ov_peer *p)
+{
+    const struct dirnet *n;
+    p->announced = OV_ANNOUNCED_NOT;
+    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
+        if (find_member(n, &p->id))
+            note_announced(n, p);
+}
+
+/* ---- entries ---- */
+
 static uint64_t weight(ov_addr a)
 {
     return a * 0x9e3779b97f4a7c15ull;
@@ -132,12 +156,20 @@ static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
     n->n--;
     d->members--;
     n->version++;
+    struct ov_peer *p = ov_peer_find(d->e, a);
+    if (p && p->announced)
+        ov_directory_met(d, p);
 }
 
+/* (Who is in another network, too, is noted anew when it announces itself there.) */
 static void free_net(struct ov_directory *d, struct dirnet *n)
 {
-    for (size_t i = 0; i < n->n; i++)
+    for (size_t i = 0; i < n->n; i++) {
+        struct ov_peer *p = ov_peer_find(d->e, n->sorted[i].addr);
+        if (p)
+            p->announced = OV_ANNOUNCED_NOT;
         free(n->sorted[i].x);
+    }
     d->members -= n->n;
     free(n->sorted);
     ov_map_free(&n->ips);
@@ -384,8 +416,11 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
     n->last_use = e->now;
     n->ours |= !from;
     struct entry *old = find(n, c.member.addr);
-    if (old && (same_entry(old, m) || c.timestamp < old->cert.timestamp))
+    if (old && (same_entry(old, m) || c.timestamp < old->cert.timestamp)) {
+        if (find_member(n, who))
+            note_announced(n, from);
         return;
+    }
     if (!old && d->members >= OV_DIRECTORY_MEMBERS && !evict_member(d)) {
         ov_drop(e, OV_DROP_TABLE_FULL);
         return;
@@ -393,7 +428,9 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
     struct entry *x = make_entry(&c, m);
     if (old)
         remove_entry(d, n, c.member.addr);
-    if (x && !insert(d, n, x))
+    if (x && insert(d, n, x))
+        note_announced(n, from);
+    else
         free(x);
 }
 

@@ -22,6 +22,8 @@ void ov_directory_free(struct ov_directory *d);
 /* `from` NULL: ourselves. */
 void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
                             const struct ov_msg_announce *m);
+/* A peer has a session, as after a restart: is it announced? (ov_peer.announced) */
+void ov_directory_met(const struct ov_directory *d, struct ov_peer *p);
 void ov_directory_withdraw(struct ov_directory *d, ov_netid net, const struct ov_identity *member);
 /* Answer a LOOKUP of `who` into `out` (OV_MESSAGE_MAX bytes). Returns the length or OV_EPERM (not
  * announced, revoked). */

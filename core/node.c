@@ -60,6 +60,8 @@ static void on_session(void *arg, struct ov_peer *p, bool fresh)
         root_up(n, p);
         ov_rootlink_look(&n->roots);
     }
+    if (n->o.directory && fresh)
+        ov_directory_met(n->o.directory, p);
     for (size_t i = 0; i < n->o.n; i++)
         ov_network_session(n->o.nets[i], p, fresh);
     ov_lan_session(&n->lan, p);

@@ -50,17 +50,31 @@ void ov_peer_conflict(struct ov_engine *e, ov_addr a)
     ov_emit(e, &(struct ov_out_event){.kind = OV_EVENT_CONFLICT, .addr = a});
 }
 
-/* Who goes first when there is no room: who never proved to hold its key and whom we did not call
- * (of these a stranger makes as many as it pays for); then whom we call; then who was here, perhaps
- * before we started, or is a member; then whom we have just answered, or else each newcomer would
- * be the first to go for the next one; last, who is here. */
-static unsigned standing(const struct ov_peer *p)
+/* Who goes first when there is no room. A session is no merit by itself: identities are made once,
+ * and then kept up for next to nothing. */
+enum standing {
+    NOBODY,         /* never proved to hold its key: a stranger makes as many as it pays for */
+    CALLED,         /* we call it */
+    WAS_HERE,       /* a stranger who had a session, */
+    STRANGER,       /* or has one */
+    MEMBER_AWAY,    /* perhaps stored before we started; or announced to us */
+    ANSWERED,       /* just now: or else each newcomer would be the first to go for the next one */
+    ANNOUNCED_HERE, /* in networks that are not ours, which anybody may have */
+    MEMBER_HERE,
+};
+
+static enum standing standing(const struct ov_peer *p)
 {
+    bool member = p->remember || p->upper || p->announced == OV_ANNOUNCED_OURS;
+    if (p->s.current && (member || p->announced))
+        return member ? MEMBER_HERE : ANNOUNCED_HERE;
+    if (!p->s.current && p->s.next && p->e->now - p->s.next->born < CONFIRM)
+        return ANSWERED;
+    if (member || p->announced)
+        return MEMBER_AWAY;
     if (p->s.current)
-        return 4;
-    if (p->s.next && p->e->now - p->s.next->born < CONFIRM)
-        return 3;
-    return ov_twins_boot(&p->s.twins) || p->remember || p->upper ? 2 : p->hs_wanted;
+        return STRANGER;
+    return ov_twins_boot(&p->s.twins) ? WAS_HERE : p->hs_wanted ? CALLED : NOBODY;
 }
 
 static bool is_busy(const struct ov_peer *p)
@@ -72,18 +86,21 @@ static bool is_busy(const struct ov_peer *p)
 }
 
 /* Make room: of those with the lowest standing that nobody keeps, the one longest without a packet.
- */
+ * Only members that are here go for nobody. */
 static bool evict(struct ov_engine *e)
 {
     struct ov_peer *p, *pick = NULL;
+    enum standing least = NOBODY;
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
         if (p->keep || is_busy(p))
             continue;
-        unsigned rank = standing(p), least = pick ? standing(pick) : 0;
-        if (!pick || rank < least || (rank == least && p->last_rx < pick->last_rx))
-            pick = p;
+        enum standing rank = standing(p);
+        if (pick && (rank > least || (rank == least && p->last_rx >= pick->last_rx)))
+            continue;
+        pick = p;
+        least = rank;
     }
-    if (!pick || (pick->s.current && e->now - pick->last_rx < OV_PEER_ACTIVE))
+    if (!pick || (least == MEMBER_HERE && e->now - pick->last_rx < OV_PEER_ACTIVE))
         return false;
     ov_peer_forget(pick);
     return true;

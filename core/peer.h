@@ -34,6 +34,9 @@
 struct ov_hops;
 struct ov_punch;
 
+/* In a directory of ours: of a network that we control or are in, or of another one. */
+enum ov_announced { OV_ANNOUNCED_NOT, OV_ANNOUNCED_ELSEWHERE, OV_ANNOUNCED_OURS };
+
 struct ov_queued {
     struct ov_queued *next;
     size_t len;
@@ -75,7 +78,8 @@ struct ov_peer {
     ov_time believed;  /* stored as tied to us, and until then that counts without a certificate;
                           OV_NEVER: from its first session on for a while; 0: it does not */
     ov_time persisted; /* last; 0: not since the start */
-    bool claimed;      /* only a certificate says that this key has the address: not proven here */
+    enum ov_announced announced;
+    bool claimed; /* only a certificate says that this key has the address: not proven here */
 
     struct ov_endpoint hints[OV_HINTS_MAX]; /* where it may be, for handshakes */
     uint8_t nhints;

@@ -463,6 +463,49 @@ static void make_controller(struct dir *x, struct ov_identity_secret *c)
     assert_int_equal(ov_identity_make(seed, &wu_pow, NULL, NULL, c), OV_OK);
 }
 
+/* A peer is told by its announcements from a stranger, and by its strongest one. */
+static void test_announced_peers(void **state)
+{
+    struct dir *x = dir_new(15);
+    struct ov_identity_secret other;
+    struct ov_identity id = wu_fake(x->w, BASE + 1), rival = id;
+    struct ov_peer *p = enliven(x, &id);
+    struct ov_ip ip = ip_of(1);
+    uint8_t blob[OV_REVOCATION_LEN];
+    ov_wall t = x->w->net.stamp;
+
+    (void)state;
+    make_controller(x, &other);
+    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    assert_true(announce_in(x, p, &other, 1));
+    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    assert_true(announce(x, p, &id, t, &ip, 0, 0));
+    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    assert_true(announce_in(x, p, &other, 2));
+    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    wu_revoke(x->w, id.addr, t, blob);
+    ov_directory_revoked(x->d, blob, sizeof blob);
+    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    withdraw(x, other.pub.addr << 24 | 1, id.addr);
+    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    withdraw(x, other.pub.addr << 24 | 2, id.addr);
+    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    /* One that was forgotten and is back has not said it again yet. */
+    assert_true(announce(x, p, &id, t + 1, &ip, 0, 0));
+    p->announced = OV_ANNOUNCED_NOT;
+    ov_directory_met(x->d, p);
+    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    p->announced = OV_ANNOUNCED_NOT;
+    assert_true(announce(x, p, &id, t + 1, &ip, 0, 0));
+    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    /* It is the key that counts. */
+    p->id.dh.b[0] ^= 1;
+    ov_directory_met(x->d, p);
+    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    p->id = rival;
+    dir_free(x);
+}
+
 /* Is this peer's network number `k` of `c` here? */
 static bool serves(struct dir *x, const struct ov_peer *p, const struct ov_identity_secret *c,
                    unsigned k)
@@ -686,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_refused_announcements),
         cmocka_unit_test(test_newer_certificate_wins),
         cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_announced_peers),
         cmocka_unit_test(test_networks_bound),
         cmocka_unit_test(test_networks_of_others),
         cmocka_unit_test(test_false_certificate_evicts_nobody),

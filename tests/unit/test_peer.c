@@ -741,6 +741,47 @@ static void test_eviction_newcomers(void **state)
     wu_free(w);
 }
 
+/* Proven identities are made once, and kept up for a datagram now and then: a table full of them
+ * takes the place of nobody whom we know, and of no newcomer. */
+static void test_eviction_strangers(void **state)
+{
+    struct wu *w = wu_new(17);
+    struct wu_node *a = wu_node_with(w, &(struct ov_node_config){.max_peers = 8});
+    struct wu_node *member[3] = {wu_node(w, 0), wu_node(w, 0), wu_node(w, 0)}, *enemy[8], *new;
+    static const uint8_t nothing[1] = {0xee};
+
+    (void)state;
+    wu_tie_all(a, true);
+    for (int i = 0; i < 3; i++)
+        wu_connect(member[i], a);
+    wu_peer(a, member[0])->remember = true;
+    wu_peer(a, member[1])->announced = OV_ANNOUNCED_OURS;
+    wu_peer(a, member[2])->announced = OV_ANNOUNCED_ELSEWHERE;
+    for (int i = 0; i < 8; i++)
+        enemy[i] = wu_node(w, 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++) { /* more of them than places, and all are alive */
+            if (!wu_peer(enemy[i], a))
+                wu_connect(enemy[i], a);
+            ov_peer_rehandshake(wu_peer(enemy[i], a));
+            wu_run(w, 300 * OV_MS);
+            assert_true(ov_peer_up(wu_peer(a, enemy[i])));
+            wu_message(enemy[i], a, nothing, 1);
+        }
+        assert_int_equal(a->e->peers.len, 8);
+        new = wu_node(w, 0);
+        wu_connect(new, a); /* gets in, and stays while those who are older are there */
+        for (int i = 0; i < 4; i++) {
+            assert_true(ov_peer_up(wu_peer(a, new)));
+            wu_connect(wu_node(w, 0), a);
+        }
+        for (int i = 0; i < 3; i++)
+            assert_true(ov_peer_up(wu_peer(a, member[i])));
+    }
+    assert_int_equal(wu_drops(a, TABLE_FULL), 0);
+    wu_free(w);
+}
+
 /* When nobody can go, there is no room. */
 static void test_eviction_refused(void **state)
 {
@@ -751,12 +792,14 @@ static void test_eviction_refused(void **state)
     struct ov_peer *p;
 
     (void)state;
+    wu_tie_all(a, true);
     wu_connect(a, b);
     wu_connect(a, c);
+    wu_peer(a, b)->remember = wu_peer(a, c)->remember = true;
     assert_int_equal(ov_peer_get(a->e, &id, &p), OV_EFULL);
     assert_int_equal(wu_drops(a, TABLE_FULL), 1);
     assert_int_equal(ov_peer_get(a->e, &a->id.pub, &p), OV_EINVAL);
-    /* A session that was not used for a while may go. */
+    /* A member whose session was not used for a while may go. */
     wu_run(w, OV_PEER_ACTIVE + OV_SEC);
     ov_node_tick(a->n, w->now);
     assert_int_equal(ov_peer_get(a->e, &id, &p), OV_OK);
@@ -993,6 +1036,7 @@ int main(void)
         cmocka_unit_test(test_eviction),
         cmocka_unit_test(test_eviction_unproven),
         cmocka_unit_test(test_eviction_newcomers),
+        cmocka_unit_test(test_eviction_strangers),
         cmocka_unit_test(test_eviction_refused),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_network_changed),

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define WU_NODES_MAX  24
+#define WU_NODES_MAX  32
 #define WU_LOG_MAX    8192
 #define WU_STORED_MAX 64
 #define WU_WALL       1767225600000ull /* at the start, in ms */
