@@ -54,11 +54,11 @@ void ov_reflect_life_profiled(struct ov_reflect *r, bool changed)
 
 static bool transmit(struct ov_reflect *r, struct ov_peer *root, struct life_ask *k)
 {
-    uint8_t buf[64];
+    uint8_t buf[256];
     struct ov_writer w;
     const struct ov_endpoint *ep = ov_reflect_endpoint(root);
     struct ov_msg_reflect m = {
-        .txid = k->txid, .flags = OV_REFLECT_LATER, .wait = k->wait, .pad = OV_REFLECT_PAD};
+        .txid = k->txid, .flags = OV_REFLECT_LATER, .wait = k->wait, .pad = OV_REFLECT_PAD_LATER};
     if (!ep)
         return false;
     ov_writer_init(&w, buf, sizeof buf);

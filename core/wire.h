@@ -179,15 +179,17 @@ void ov_msg_probe_ok_encode(struct ov_writer *w, const struct ov_msg_probe_ok *m
 OV_CHECK int ov_msg_probe_ok_decode(const uint8_t *in, size_t len, struct ov_msg_probe_ok *m);
 
 /* REFLECT: u64 txid, u8 flags, with LATER u8 wait, then zero bytes, so many that the answer is not
- * longer. REFLECT_OK: u64 txid, u8 flags, u16 the root's other port (0: it has none), the endpoint
- * it was seen from, to which alone the answer goes. */
+ * longer, or with LATER both answers together, their IPv6 and UDP headers included. REFLECT_OK: u64
+ * txid, u8 flags, u16 the root's other port (0: it has none), the endpoint it was seen from, to
+ * which alone the answer goes. */
 enum ov_reflect_flag {
     OV_REFLECT_OTHER = 1 << 0, /* from the other port, please; it is */
     OV_REFLECT_LATER = 1 << 1, /* once more after `wait`, please; it will be */
     OV_REFLECT_LATE = 1 << 2,  /* in an answer: this is that one */
 };
-#define OV_REFLECT_PAD      21
-#define OV_REFLECT_WAIT_MAX 30 /* seconds */
+#define OV_REFLECT_PAD       21
+#define OV_REFLECT_PAD_LATER 131
+#define OV_REFLECT_WAIT_MAX  30 /* seconds */
 struct ov_msg_reflect {
     uint64_t txid;
     uint8_t flags, wait; /* wait: seconds, 1..OV_REFLECT_WAIT_MAX; 0 without LATER */

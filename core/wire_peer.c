@@ -156,9 +156,14 @@ static bool wait_valid(const struct ov_msg_reflect *m)
                                        : m->wait == 0;
 }
 
+static size_t reflect_pad(const struct ov_msg_reflect *m)
+{
+    return m->flags & OV_REFLECT_LATER ? OV_REFLECT_PAD_LATER : OV_REFLECT_PAD;
+}
+
 void ov_msg_reflect_encode(struct ov_writer *w, const struct ov_msg_reflect *m)
 {
-    if (m->pad < OV_REFLECT_PAD || !wait_valid(m)) {
+    if (m->pad < reflect_pad(m) || !wait_valid(m)) {
         w->failed = true;
         return;
     }
@@ -181,7 +186,7 @@ int ov_msg_reflect_decode(const uint8_t *in, size_t len, struct ov_msg_reflect *
     m->wait = m->flags & OV_REFLECT_LATER ? ov_reader_u8(&r) : 0;
     m->pad = ov_reader_left(&r);
     pad = ov_reader_take(&r, m->pad);
-    if (!ov_reader_done(&r) || m->pad < OV_REFLECT_PAD)
+    if (!ov_reader_done(&r) || m->pad < reflect_pad(m))
         return OV_ETRUNC;
     return wait_valid(m) && all_zero(pad, m->pad) ? OV_OK : OV_EINVAL;
 }

@@ -110,7 +110,7 @@ static void make_reflect_later(struct ov_writer *w)
 {
     ov_msg_reflect_encode(
         w, &(struct ov_msg_reflect){
-               .txid = TXID, .flags = OV_REFLECT_LATER, .wait = 23, .pad = OV_REFLECT_PAD});
+               .txid = TXID, .flags = OV_REFLECT_LATER, .wait = 23, .pad = OV_REFLECT_PAD_LATER});
 }
 
 static void make_reflect_ok(struct ov_writer *w)
@@ -316,7 +316,7 @@ static const struct {
     {"probe_ok relayed", HEX_PROBE_OK_RELAYED, make_probe_ok_relayed, again_probe_ok, FIXED, 0},
     {"reflect", HEX_REFLECT, make_reflect, again_reflect, OPEN, 10 + OV_REFLECT_PAD},
     {"reflect_later", HEX_REFLECT_LATER, make_reflect_later, again_reflect, OPEN,
-     11 + OV_REFLECT_PAD},
+     11 + OV_REFLECT_PAD_LATER},
     {"reflect_ok", HEX_REFLECT_OK, make_reflect_ok, again_reflect_ok, FIXED, 0},
     {"twin", HEX_TWIN, make_twin, again_twin, FIXED, 0},
     {"twin, relayed", HEX_TWIN_RELAYED, make_twin_relayed, again_twin, FIXED, 0},
