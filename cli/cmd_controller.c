@@ -2,9 +2,7 @@
 #include "client.h"
 
 #include "config.h"
-#include "controller/store_backup.h"
-#include "identity_file.h"
-#include "state.h"
+#include "database_backup.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -12,15 +10,11 @@
 #include <time.h>
 
 #define NO_IDENTITY "there is no identity here; a saved one is put back first: ovpn id import FILE"
+#define RUNNING     "the daemon runs, and a database is put back only while it does not"
 
-/* Whose database, and where it is: as the daemon reads it from the same settings. */
-struct place {
-    struct ov_identity owner;
-    char database[OV_PATH_MAX];
-};
-
-static int find_place(const struct ov_command_line *line, const char *config, struct place *out,
-                      char why[OV_WHY_MAX])
+/* Where the database is: as the daemon reads it from the same settings. */
+static int find_database(const struct ov_command_line *line, const char *config,
+                         struct ov_database *out, char why[OV_WHY_MAX])
 {
     struct ov_settings *s = calloc(1, sizeof *s);
     int err = s ? OV_OK : OV_ENOMEM;
@@ -32,15 +26,12 @@ static int find_place(const struct ov_command_line *line, const char *config, st
             err = OV_OK;
     }
     if (err == OV_OK && s->database[0])
-        snprintf(out->database, sizeof out->database, "%s", s->database);
+        snprintf(out->path, sizeof out->path, "%s", s->database);
     else if (err == OV_OK)
-        err = ov_path_join(out->database, line->state, "controller.db", why);
+        err = ov_path_join(out->path, line->state, "controller.db", why);
     free(s);
-    if (err != OV_OK)
-        return err;
-    err = ov_identity_file_public(line->state, &OV_POW_DEFAULT, &out->owner, why);
-    if (err == OV_ENOENT)
-        snprintf(why, OV_WHY_MAX, NO_IDENTITY);
+    snprintf(out->state, sizeof out->state, "%s", line->state);
+    out->pow = &OV_POW_DEFAULT;
     return err;
 }
 
@@ -58,12 +49,12 @@ static void print_counts(const char *did, const struct ov_store_backup *b)
            b->networks == 1 ? "" : "s", (unsigned long long)b->members, b->members == 1 ? "" : "s");
 }
 
-static json_t *to_json(const struct place *at, const struct ov_store_backup *b)
+static json_t *to_json(const struct ov_database_backup *b)
 {
     char address[OV_ADDR_TEXT];
-    return json_pack("{s:s,s:f,s:I,s:I}", "controller", ov_addr_format(at->owner.addr, address),
-                     "made", (double)b->made / 1000, "networks", (json_int_t)b->networks, "members",
-                     (json_int_t)b->members);
+    return json_pack("{s:s,s:f,s:I,s:I}", "controller", ov_addr_format(b->controller, address),
+                     "made", (double)b->info.made / 1000, "networks", (json_int_t)b->info.networks,
+                     "members", (json_int_t)b->info.members);
 }
 
 static void print_json(json_t *out)
@@ -91,8 +82,8 @@ static int controller_backup(int argc, char **argv)
         .missing = "into which file?",
     };
     struct ov_command_line line;
-    struct ov_store_backup b = {0};
-    struct place at = {0};
+    struct ov_database_backup b = {0};
+    struct ov_database at = {0};
     const char *config = NULL;
     bool force = false;
     const struct ov_option options[] = {
@@ -104,22 +95,24 @@ static int controller_backup(int argc, char **argv)
 
     if (code != OV_GO_ON)
         return code;
-    if (find_place(&line, config, &at, why) != OV_OK)
+    if (find_database(&line, config, &at, why) != OV_OK)
         return ov_failed(&line, why, NULL);
-    code = ov_store_backup_make(at.database, line.args[0], force, &at.owner, now_ms(), &b, why);
+    code = ov_database_save(&at, line.args[0], force, now_ms(), &b, why);
     if (code != OV_OK)
-        return ov_failed(&line, why,
-                         code == OV_EEXIST ? "--force replaces it"
-                         : code == OV_ENOENT
-                             ? "is the daemon a controller, and was it started once?"
-                             : NULL);
+        return b.no_identity
+                   ? ov_failed(&line, NO_IDENTITY, NULL)
+                   : ov_failed(&line, why,
+                               code == OV_EEXIST ? "--force replaces it"
+                               : code == OV_ENOENT
+                                   ? "is the daemon a controller, and was it started once?"
+                                   : NULL);
     if (line.json) {
-        json_t *out = to_json(&at, &b);
+        json_t *out = to_json(&b);
         json_object_set_new(out, "file", json_string(line.args[0]));
         print_json(out);
         return OV_EXIT_OK;
     }
-    print_counts("saved", &b);
+    print_counts("saved", &b.info);
     printf(" in %s\nIts key is not in there; if that is not saved yet: ovpn id export FILE\n",
            line.args[0]);
     return OV_EXIT_OK;
@@ -127,35 +120,17 @@ static int controller_backup(int argc, char **argv)
 
 /* ---- restore ---- */
 
-/* With the daemon's own lock, so that none starts meanwhile. */
-static int restore(const struct ov_command_line *line, const struct place *at, const char *file,
-                   struct ov_store_backup *b, char kept[OV_STORE_KEPT_MAX])
-{
-    const struct ov_log silent = {0};
-    struct ov_state *state = NULL;
-    char why[OV_WHY_MAX] = "";
-    int err = ov_state_open(line->state, &silent, &state, why);
-    if (err == OV_EEXIST)
-        return ov_failed(line, "the daemon runs, and a database is put back only while it does not",
-                         "stop it: sudo systemctl stop ovpn");
-    if (err != OV_OK)
-        return ov_failed(line, why, NULL);
-    err = ov_store_backup_restore(file, at->database, &at->owner, now_ms(), b, kept, why);
-    ov_state_close(state);
-    return err == OV_OK ? OV_EXIT_OK : ov_failed(line, why, NULL);
-}
-
-static void print_restored(const struct ov_store_backup *b, const char *kept)
+static void print_restored(const struct ov_database_backup *b)
 {
     char when[64] = "";
-    time_t made = (time_t)(b->made / 1000);
+    time_t made = (time_t)(b->info.made / 1000);
     struct tm tm;
     if (localtime_r(&made, &tm) == NULL || strftime(when, sizeof when, "%Y-%m-%d %H:%M", &tm) == 0)
         when[0] = '\0';
-    print_counts("restored", b);
+    print_counts("restored", &b->info);
     printf(", as of %s\n", when);
-    if (*kept)
-        printf("the database that was here is now %s\n", kept);
+    if (*b->kept)
+        printf("the database that was here is now %s\n", b->kept);
     printf("What was changed after that is not in it: who was thrown out since is in again, and "
            "invites used\n"
            "since can be used once more. Look with \"ovpn net members NET\" once the daemon "
@@ -177,34 +152,38 @@ static int controller_restore(int argc, char **argv)
         .missing = "which file? It is the one that ovpn controller backup made",
     };
     struct ov_command_line line;
-    struct ov_store_backup b = {0};
-    struct place at = {0};
+    struct ov_database_backup b = {0};
+    struct ov_database at = {0};
     const char *config = NULL;
     bool check = false;
     const struct ov_option options[] = {
         {"config", 'c', OV_OPTION_TEXT, &config, "FILE", config_help},
         {"check", 0, OV_OPTION_FLAG, &check, NULL, "only say whether FILE is good for it"},
     };
-    char why[OV_WHY_MAX] = "", kept[OV_STORE_KEPT_MAX] = "";
+    char why[OV_WHY_MAX] = "";
     int code = ov_options_parse(&synopsis, options, 2, argc, argv, &line);
 
     if (code != OV_GO_ON)
         return code;
-    if (find_place(&line, config, &at, why) != OV_OK)
+    if (find_database(&line, config, &at, why) != OV_OK)
         return ov_failed(&line, why, NULL);
-    if (check && ov_store_backup_check(line.args[0], &at.owner, &b, why) != OV_OK)
-        return ov_failed(&line, why, NULL);
-    if (!check && (code = restore(&line, &at, line.args[0], &b, kept)) != OV_EXIT_OK)
-        return code;
+    if (check)
+        code = ov_database_check(&at, line.args[0], &b, why);
+    else
+        code = ov_database_restore(&at, line.args[0], now_ms(), &b, why);
+    if (b.running)
+        return ov_failed(&line, RUNNING, "stop it: sudo systemctl stop ovpn");
+    if (code != OV_OK)
+        return ov_failed(&line, b.no_identity ? NO_IDENTITY : why, NULL);
     if (line.json) {
-        json_t *out = to_json(&at, &b);
-        json_object_set_new(out, "kept", *kept ? json_string(kept) : json_null());
+        json_t *out = to_json(&b);
+        json_object_set_new(out, "kept", *b.kept ? json_string(b.kept) : json_null());
         print_json(out);
     } else if (check) {
-        print_counts("good:", &b);
+        print_counts("good:", &b.info);
         putchar('\n');
     } else {
-        print_restored(&b, kept);
+        print_restored(&b);
     }
     return OV_EXIT_OK;
 }

@@ -1,6 +1,6 @@
 #include "store_backup.h"
 
-#include "newname.h"
+#include "backup_seal.h"
 #include "store_sqlite.h"
 
 #include <errno.h>
@@ -13,17 +13,27 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Theory of operation. VACUUM INTO writes a whole, compact database from one read transaction, so
- * nothing of a half-done change and no page that was deleted is in it. It goes into an empty 0600
- * file beside the target, is marked, closed, synced, and only then gets its name. Restoring is the
- * same the other way round, with the database that was there linked to another name first: at every
- * instant `db` is the old one or the new one. */
+/* Theory of operation. VACUUM INTO makes a whole, compact database from one read transaction, so
+ * nothing of a half-done change and no page that was deleted is in it. It goes into memory, where
+ * nobody else has it, and from there in one piece into the file, with a signature behind it. What
+ * is to be restored is read into memory as well, and SQLite sees it when the signature is right,
+ * and never a journal or log that somebody has put beside the file. The database in its place is
+ * linked to another name before the new one gets it: at every instant `db` is the old one or the
+ * new one. */
 
 #define BUSY_MS   10000
+#define COPY      "file:/copy?vfs=memdb"
+#define MAX_LEN   (1 << 30) /* SQLite's own limit of a database in memory */
 #define NO_BACKUP "%.120s is no backup: ovpn controller backup makes one"
 /* So much are revisions ahead of a copy's: more changes than anybody makes between two copies. */
 #define REVISIONS_AHEAD (1 << 20)
 #define PATH_SIZE       1100
+
+/* A database as bytes. Free with sqlite3_free(). */
+struct image {
+    unsigned char *bytes;
+    size_t len;
+};
 
 /* `err` and its sentence from errno. */
 static int fail(char error[256], const char *doing, const char *path)
@@ -39,9 +49,29 @@ static int explain(sqlite3 *db, int rc, const char *path, char error[256])
     return OV_EIO;
 }
 
-/* Open one that is there. Close with sqlite3_close(), also after an error. */
-static int open_db(const char *path, int flags, sqlite3 **db, char error[256])
+/* Is this a controller's database, and one that we know? */
+static int set_up(sqlite3 *db, const char *path, char error[256])
 {
+    sqlite3_int64 app = 0;
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, BUSY_MS);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (ov_sqlite_check_owner(db, path, ov_sqlite_version, error) == OV_EVERSION)
+        return OV_EVERSION;
+    int rc = ov_sqlite_number(db, "PRAGMA application_id", &app);
+    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_NOTADB)
+        return explain(db, rc, path, error);
+    if (app == OV_SQLITE_APPLICATION_ID)
+        return OV_OK;
+    snprintf(error, 256, "%.200s is not a controller database", path);
+    return OV_EIO;
+}
+
+/* Open one that is there. Close with sqlite3_close(), also after an error. */
+static int open_db(const char *path, sqlite3 **db, char error[256])
+{
+    char name[PATH_SIZE + 2]; /* never a URI: those begin with "file:" */
     struct stat st;
     *db = NULL;
     if (stat(path, &st) != 0)
@@ -50,109 +80,14 @@ static int open_db(const char *path, int flags, sqlite3 **db, char error[256])
         snprintf(error, 256, "%.200s is not a file", path);
         return OV_EIO;
     }
-    int rc = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc != SQLITE_OK)
-        return explain(*db, rc, path, error);
-    sqlite3_extended_result_codes(*db, 1);
-    sqlite3_busy_timeout(*db, BUSY_MS);
-    sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    sqlite3_int64 app = 0;
-    if (ov_sqlite_check_owner(*db, path, ov_sqlite_version, error) == OV_EVERSION)
-        return OV_EVERSION;
-    rc = ov_sqlite_number(*db, "PRAGMA application_id", &app);
-    if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_NOTADB)
-        return explain(*db, rc, path, error);
-    if (app == OV_SQLITE_APPLICATION_ID)
-        return OV_OK;
-    snprintf(error, 256,
-             "%.150s is not a controller database; \"ovpn controller backup FILE\" makes one",
-             path);
-    return OV_EIO;
-}
-
-/* A file of ours beside `path`, empty and 0600, and of the directory's owner: the daemon may be
- * another user than root, who restores. `tmp` gets its name. */
-static int make_beside(const char *path, char tmp[PATH_SIZE], char error[256])
-{
-    char copy[PATH_SIZE];
-    struct stat st;
-    if (snprintf(tmp, PATH_SIZE, "%s.XXXXXX", path) >= PATH_SIZE) {
+    if (snprintf(name, sizeof name, "%s%s", *path == '/' ? "" : "./", path) >= (int)sizeof name) {
         snprintf(error, 256, "the path %.100s... is too long", path);
         return OV_EIO;
     }
-    int fd = mkstemp(tmp);
-    if (fd < 0) {
-        int err = fail(error, "make a file beside", path);
-        *tmp = '\0';
-        return err;
-    }
-    snprintf(copy, sizeof copy, "%s", path);
-    if (geteuid() == 0 && stat(dirname(copy), &st) == 0 && st.st_uid != 0)
-        (void)!fchown(fd, st.st_uid, st.st_gid);
-    close(fd);
-    return OV_OK;
+    int rc = sqlite3_open_v2(name, db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+    return rc == SQLITE_OK ? set_up(*db, path, error) : explain(*db, rc, path, error);
 }
-
-/* Copy the database at `from` into the empty file `to`. */
-static int copy_db(const char *from, const char *to, char error[256])
-{
-    sqlite3 *db;
-    sqlite3_stmt *st = NULL;
-    int err = open_db(from, SQLITE_OPEN_READWRITE, &db, error);
-    if (err == OV_OK) {
-        int rc = sqlite3_prepare_v2(db, "VACUUM INTO ?1", -1, &st, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_bind_text(st, 1, to, -1, SQLITE_STATIC);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_step(st);
-        if (rc != SQLITE_DONE)
-            err = explain(db, rc, rc == SQLITE_FULL ? to : from, error);
-        sqlite3_finalize(st);
-    }
-    sqlite3_close(db);
-    return err;
-}
-
-/* Run statements on the copy `path`, which nobody else has; the rollback journal goes with them. */
-static int change(const char *path, const char *sql, char error[256])
-{
-    sqlite3 *db;
-    int err = open_db(path, SQLITE_OPEN_READWRITE, &db, error);
-    if (err == OV_OK) {
-        int rc = sqlite3_exec(db, "PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-        if (rc != SQLITE_OK)
-            err = explain(db, rc, path, error);
-    }
-    sqlite3_close(db);
-    return err;
-}
-
-static int sync_path(const char *path, int flags, char error[256])
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-    int err = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL) ? OV_OK : fail(error, "write", path);
-    if (fd >= 0)
-        close(fd);
-    return err;
-}
-
-/* Give `tmp` its name, on the disk. */
-static int give_name(const char *tmp, const char *path, bool replace, char error[256])
-{
-    char copy[PATH_SIZE];
-    int err = sync_path(tmp, 0, error);
-    if (err != OV_OK)
-        return err;
-    if (replace ? rename(tmp, path) != 0 : !ov_newname(tmp, path))
-        return fail(error, "write", path);
-    snprintf(copy, sizeof copy, "%s", path);
-    return sync_path(dirname(copy), O_DIRECTORY, error);
-}
-
-/* ---- making ---- */
 
 static int count(sqlite3 *db, const char *sql, const char *path, uint64_t *out, char error[256])
 {
@@ -172,132 +107,232 @@ static int count_all(sqlite3 *db, const char *path, struct ov_store_backup *out,
     return err;
 }
 
-/* Whose copy it is, and of when. */
-static int mark(const char *path, const struct ov_identity *owner, ov_wall now,
-                struct ov_store_backup *out, char error[256])
+static bool write_all(int fd, const void *data, size_t len)
 {
-    char sql[512], id[OV_IDENTITY_TEXT];
-    sqlite3 *db;
-    snprintf(sql, sizeof sql,
-             "CREATE TABLE backup (controller TEXT NOT NULL, made INTEGER NOT NULL) STRICT;"
-             "INSERT INTO backup VALUES ('%s', %llu);",
-             ov_identity_format(owner, id), (unsigned long long)now);
-    int err = change(path, sql, error);
-    if (err != OV_OK)
-        return err;
-    err = open_db(path, SQLITE_OPEN_READONLY, &db, error);
-    if (err == OV_OK)
-        err = count_all(db, path, out, error);
+    for (const unsigned char *p = data; len > 0;) {
+        ssize_t n = write(fd, p, len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            p += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static int take_image(sqlite3 *db, const char *path, struct image *out, char error[256])
+{
+    sqlite3_int64 len = 0;
+    out->bytes = sqlite3_serialize(db, "main", &len, 0);
+    out->len = (size_t)len;
+    if (out->bytes != NULL)
+        return OV_OK;
+    snprintf(error, 256, "not enough memory for a copy of %.150s", path);
+    return OV_ENOMEM;
+}
+
+/* ---- making ---- */
+
+/* Copy the database at `path` to one in memory. */
+static int copy_db(const char *path, sqlite3 **copy, char error[256])
+{
+    sqlite3 *db = NULL;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+    int rc = sqlite3_open_v2(COPY, copy, flags, NULL);
+    if (rc != SQLITE_OK)
+        return explain(*copy, rc, COPY, error);
+    int err = open_db(path, &db, error);
+    if (err == OV_OK &&
+        (rc = sqlite3_exec(db, "VACUUM INTO '" COPY "'", NULL, NULL, NULL)) != SQLITE_OK)
+        err = explain(db, rc, path, error);
+    if (err == OV_EIO && rc == SQLITE_FULL)
+        snprintf(error, 256, "%.150s is too large to be copied", path);
     sqlite3_close(db);
-    out->made = now;
     return err;
 }
 
-int ov_store_backup_make(const char *db, const char *to, bool replace,
-                         const struct ov_identity *owner, ov_wall now, struct ov_store_backup *out,
-                         char error[256])
+int ov_store_backup_make(const char *db, int out, const struct ov_identity_secret *owner,
+                         ov_wall now, struct ov_store_backup *info, char error[256])
 {
-    char tmp[PATH_SIZE];
-    if (!replace && access(to, F_OK) == 0) {
-        errno = EEXIST;
-        return fail(error, "write", to);
+    uint8_t seal[OV_BACKUP_SEAL_LEN];
+    struct image image = {0};
+    sqlite3 *copy = NULL;
+    int err = copy_db(db, &copy, error);
+    if (err == OV_OK)
+        err = count_all(copy, db, info, error);
+    if (err == OV_OK)
+        err = take_image(copy, db, &image, error);
+    sqlite3_close(copy);
+    if (err == OV_OK) {
+        info->made = now;
+        ov_backup_seal(owner, now, image.bytes, image.len, seal);
+        if (!write_all(out, image.bytes, image.len) || !write_all(out, seal, sizeof seal))
+            err = fail(error, "write", "the copy");
     }
-    int err = make_beside(to, tmp, error);
-    if (err == OV_OK)
-        err = copy_db(db, tmp, error);
-    if (err == OV_OK)
-        err = mark(tmp, owner, now, out, error);
-    if (err == OV_OK)
-        err = give_name(tmp, to, replace, error);
-    if (err != OV_OK && *tmp)
-        unlink(tmp);
+    sqlite3_free(image.bytes);
     return err;
 }
 
 /* ---- checking ---- */
 
-/* The mark of the copy. A database without one is a controller's own, not a copy of one. */
-static int check_mark(sqlite3 *db, const char *path, const struct ov_identity *owner,
-                      struct ov_store_backup *out, char error[256])
+static int read_all(int fd, const char *name, struct image *out, char error[256])
 {
-    sqlite3_stmt *st = NULL;
-    char id[OV_IDENTITY_TEXT], mine[OV_ADDR_TEXT];
-    int err = OV_EIO;
-    ov_identity_format(owner, id);
-    if (sqlite3_prepare_v2(db, "SELECT controller, made FROM backup", -1, &st, NULL) != SQLITE_OK ||
-        sqlite3_step(st) != SQLITE_ROW || sqlite3_column_text(st, 0) == NULL) {
-        snprintf(error, 256, NO_BACKUP, path);
-    } else if (strcmp((const char *)sqlite3_column_text(st, 0), id) != 0) {
-        snprintf(error, 256,
-                 "%.90s is of the controller %.10s, and this is %s: put that one's identity back "
-                 "first, with ovpn id import",
-                 path, (const char *)sqlite3_column_text(st, 0), ov_addr_format(owner->addr, mine));
-        err = OV_EPERM;
-    } else {
-        out->made = (ov_wall)sqlite3_column_int64(st, 1);
-        err = OV_OK;
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return fail(error, "read", name);
+    if (!S_ISREG(st.st_mode) || st.st_size > MAX_LEN) {
+        snprintf(error, 256, NO_BACKUP, name);
+        return OV_EIO;
     }
-    sqlite3_finalize(st);
-    return err;
+    out->bytes = sqlite3_malloc64((sqlite3_uint64)st.st_size + 1);
+    if (out->bytes == NULL) {
+        snprintf(error, 256, "not enough memory to read %.150s", name);
+        return OV_ENOMEM;
+    }
+    while (out->len < (size_t)st.st_size) {
+        ssize_t n =
+            pread(fd, out->bytes + out->len, (size_t)st.st_size - out->len, (off_t)out->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(error, "read", name);
+        if (n == 0)
+            break;
+        out->len += (size_t)n;
+    }
+    return OV_OK;
 }
 
-/* A database in use, with a log beside it, which a copy by hand may lack. Told before SQLite opens
- * it, which would make a log. */
-static bool has_log(const char *path)
+/* Cut the seal off, if it is right. */
+static int unseal(struct image *file, const char *name, const struct ov_identity *owner,
+                  ov_wall *made, char error[256])
 {
-    unsigned char head[20] = {0}; /* of the file format: 18 and 19 tell the kind of journal */
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool found = fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
-                 memcmp(head, "SQLite format 3", 16) == 0 && head[19] == 2;
-    if (fd >= 0)
-        close(fd);
-    return found;
+    char theirs[OV_ADDR_TEXT], mine[OV_ADDR_TEXT];
+    ov_addr by = 0;
+    switch (ov_backup_unseal(file->bytes, file->len, owner, &file->len, made, &by)) {
+    case OV_OK:
+        return OV_OK;
+    case OV_EINVAL:
+        snprintf(error, 256, NO_BACKUP, name);
+        return OV_EIO;
+    case OV_EPERM:
+        snprintf(error, 256,
+                 "%.90s is of the controller %s, and this is %s: put that one's identity back "
+                 "first, with ovpn id import",
+                 name, ov_addr_format(by, theirs), ov_addr_format(owner->addr, mine));
+        return OV_EPERM;
+    default:
+        snprintf(error, 256, "%.120s is damaged, or somebody changed it: take another backup",
+                 name);
+        return OV_EIO;
+    }
 }
 
-int ov_store_backup_check(const char *file, const struct ov_identity *owner,
+/* Read every page and index. The seal tells what was damaged later, not what was copied so. */
+static int check_whole(sqlite3 *db, const char *name, char error[256])
+{
+    char got[64] = "";
+    sqlite3_int64 orphan = 0;
+    int rc = ov_sqlite_expect(db, "PRAGMA integrity_check(1)", "ok", "ok", got);
+    if (rc == SQLITE_OK)
+        rc = ov_sqlite_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &orphan);
+    if (rc == SQLITE_OK && orphan == 0)
+        return OV_OK;
+    snprintf(error, 256, "%.100s is damaged (%.60s): take another backup", name,
+             *got     ? got
+             : orphan ? "a member of no network"
+                      : sqlite3_errmsg(db));
+    return OV_EIO;
+}
+
+/* Check all, and open it in memory. Close with sqlite3_close(), also after an error. */
+static int open_copy(int file, const char *name, const struct ov_identity *owner, sqlite3 **db,
+                     struct ov_store_backup *out, char error[256])
+{
+    struct image image = {0};
+    *db = NULL;
+    int err = read_all(file, name, &image, error);
+    if (err == OV_OK)
+        err = unseal(&image, name, owner, &out->made, error);
+    if (err != OV_OK) {
+        sqlite3_free(image.bytes);
+        return err;
+    }
+    int rc = sqlite3_open_v2(":memory:", db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc != SQLITE_OK)
+        sqlite3_free(image.bytes);
+    else /* which takes the bytes over */
+        rc = sqlite3_deserialize(*db, "main", image.bytes, (sqlite3_int64)image.len,
+                                 (sqlite3_int64)image.len,
+                                 SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE);
+    if (rc != SQLITE_OK)
+        return explain(*db, rc, name, error);
+    err = set_up(*db, name, error);
+    if (err == OV_OK)
+        err = check_whole(*db, name, error);
+    return err == OV_OK ? count_all(*db, name, out, error) : err;
+}
+
+int ov_store_backup_check(int file, const char *name, const struct ov_identity *owner,
                           struct ov_store_backup *out, char error[256])
 {
     sqlite3 *db;
-    char got[64] = "";
-    if (has_log(file)) {
-        snprintf(error, 256, NO_BACKUP, file);
-        return OV_EIO;
-    }
-    int err = open_db(file, SQLITE_OPEN_READONLY, &db, error);
-    if (err == OV_OK) {
-        int rc = ov_sqlite_expect(db, "PRAGMA integrity_check(1)", "ok", "ok", got);
-        sqlite3_int64 orphan = 0;
-        if (rc == SQLITE_OK)
-            rc = ov_sqlite_number(db, "SELECT count(*) FROM pragma_foreign_key_check", &orphan);
-        if (rc != SQLITE_OK || orphan != 0) {
-            snprintf(error, 256, "%.100s is damaged (%.60s): take another backup", file,
-                     *got     ? got
-                     : orphan ? "a member of no network"
-                              : sqlite3_errmsg(db));
-            err = OV_EIO;
-        }
-    }
-    if (err == OV_OK)
-        err = check_mark(db, file, owner, out, error);
-    if (err == OV_OK)
-        err = count_all(db, file, out, error);
+    int err = open_copy(file, name, owner, &db, out, error);
     sqlite3_close(db);
     return err;
 }
 
 /* ---- restoring ---- */
 
-/* Make a database of its own of the copy, ahead of all that was signed since. */
-static int revive(const char *path, ov_wall now, char error[256])
+/* Put the copy ahead of all that was signed since. */
+static int revive(sqlite3 *db, const char *name, ov_wall now, char error[256])
 {
     char sql[512];
     snprintf(sql, sizeof sql,
-             "BEGIN; DROP TABLE backup;"
+             "BEGIN;"
              "UPDATE network SET revision = revision + %d;"
              "UPDATE clock SET last = max(last, %llu), reserved = max(reserved, %llu);"
              "COMMIT;",
              REVISIONS_AHEAD, (unsigned long long)now, (unsigned long long)now);
-    return change(path, sql, error);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? OV_OK : explain(db, rc, name, error);
+}
+
+/* Write it to a new file beside `path`, 0600 and on the disk. `tmp` gets its name. */
+static int write_beside(const char *path, const struct image *image, char tmp[PATH_SIZE],
+                        char error[256])
+{
+    if (snprintf(tmp, PATH_SIZE, "%s.XXXXXX", path) >= PATH_SIZE) {
+        *tmp = '\0';
+        snprintf(error, 256, "the path %.100s... is too long", path);
+        return OV_EIO;
+    }
+    int fd = mkostemp(tmp, O_CLOEXEC), err = OV_OK;
+    if (fd < 0) {
+        err = fail(error, "make a file beside", path);
+        *tmp = '\0';
+        return err;
+    }
+    if (!write_all(fd, image->bytes, image->len) || fsync(fd) != 0)
+        err = fail(error, "write", tmp);
+    if (close(fd) != 0 && err == OV_OK)
+        err = fail(error, "write", tmp);
+    return err;
+}
+
+/* Give `tmp` its name, on the disk. */
+static int give_name(const char *tmp, const char *path, char error[256])
+{
+    char copy[PATH_SIZE];
+    if (rename(tmp, path) != 0)
+        return fail(error, "write", path);
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL) ? OV_OK : fail(error, "write", path);
+    if (fd >= 0)
+        close(fd);
+    return err;
 }
 
 /* Bring what stands in the log of `db` into it, so that it is one file; the last one to close does
@@ -336,23 +371,28 @@ static int put_aside(const char *db, char kept[OV_STORE_KEPT_MAX], char error[25
     return OV_OK;
 }
 
-int ov_store_backup_restore(const char *file, const char *db, const struct ov_identity *owner,
-                            ov_wall now, struct ov_store_backup *out, char kept[OV_STORE_KEPT_MAX],
+int ov_store_backup_restore(int file, const char *name, const char *db,
+                            const struct ov_identity *owner, ov_wall now,
+                            struct ov_store_backup *out, char kept[OV_STORE_KEPT_MAX],
                             char error[256])
 {
     char tmp[PATH_SIZE] = "";
+    struct image image = {0};
+    sqlite3 *copy;
     *kept = '\0';
-    int err = ov_store_backup_check(file, owner, out, error);
+    int err = open_copy(file, name, owner, &copy, out, error);
     if (err == OV_OK)
-        err = make_beside(db, tmp, error);
+        err = revive(copy, name, now, error);
     if (err == OV_OK)
-        err = copy_db(file, tmp, error);
+        err = take_image(copy, name, &image, error);
+    sqlite3_close(copy);
     if (err == OV_OK)
-        err = revive(tmp, now, error);
+        err = write_beside(db, &image, tmp, error);
+    sqlite3_free(image.bytes);
     if (err == OV_OK)
         err = put_aside(db, kept, error);
     if (err == OV_OK)
-        err = give_name(tmp, db, true, error);
+        err = give_name(tmp, db, error);
     if (err != OV_OK && *tmp)
         unlink(tmp);
     return err;

@@ -3,8 +3,8 @@
  * does. */
 #include "controller/newname.h"
 
-#include "cli/file.h"
-#include "controller/store_backup.h"
+#include "cli/database_backup.h"
+#include "cli/identity_file.h"
 #include "controller/store_sqlite.h"
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 
 #include "tempdir.h"
 
+static const struct ov_pow easy = {.mem_kib = 8, .bits = 1};
 static char dir[TEMPDIR_MAX], from[TEMPDIR_MAX + 16], to[TEMPDIR_MAX + 16];
 
 static int begin(void **state)
@@ -91,10 +92,12 @@ static int create(void)
 
 static int back_up(void)
 {
-    static const struct ov_identity owner = {.nonce = 7, .addr = 0x8056c2e21c};
-    struct ov_store_backup info;
-    char error[256];
-    return -ov_store_backup_make(from, to, false, &owner, 1700000000000ull, &info, error);
+    struct ov_database at = {.pow = &easy};
+    struct ov_database_backup out;
+    char why[OV_WHY_MAX];
+    snprintf(at.state, sizeof(at.state), "%s", dir);
+    snprintf(at.path, sizeof(at.path), "%s", from);
+    return -ov_database_save(&at, to, false, 1700000000000ull, &out, why);
 }
 
 static void holds(const char *name, const char *text)
@@ -148,8 +151,11 @@ static void a_controller(void **state)
 {
     const struct disk *const disks[] = {&GOOD, &FAT, &OLD, &OLDER};
     struct ov_store *s;
+    struct ov_identity_secret id;
     char error[256];
     (void)state;
+    assert_int_equal(ov_crypto_init(), OV_OK);
+    assert_int_equal(ov_identity_file_make(dir, &easy, NULL, NULL, &id, error), OV_OK);
     assert_int_equal(ov_store_sqlite_open(from, &s, error), OV_OK);
     s->ops->close(s);
     size_t before = tempdir_count(dir, "");

@@ -1,5 +1,6 @@
 /* Copies of a controller's database: whole while it is written to, refused when they are not right,
  * and put back so that nothing is lost on the way. */
+#include "controller/backup_seal.h"
 #include "controller/store_backup.h"
 #include "controller/store_sqlite.h"
 
@@ -17,15 +18,18 @@
 #define DB  "controller.db"
 
 static char dir[TEMPDIR_MAX], db[OV_STORE_KEPT_MAX], file[TEMPDIR_MAX + 32], error[256];
-static const struct ov_identity owner = {.nonce = 7, .addr = 0x8056c2e21c};
-static const struct ov_identity stranger = {.nonce = 8, .addr = 0x8056c2e21d};
+static struct ov_identity_secret owner, stranger;
 static struct ov_store_backup info;
 static char kept[OV_STORE_KEPT_MAX];
 
 static int setup(void **state)
 {
     (void)state;
+    static const struct ov_pow easy = {.mem_kib = 8, .bits = 1};
+    static const uint8_t seeds[2][32] = {{1}, {2}};
     assert_int_equal(ov_crypto_init(), OV_OK);
+    assert_int_equal(ov_identity_make(seeds[0], &easy, NULL, NULL, &owner), OV_OK);
+    assert_int_equal(ov_identity_make(seeds[1], &easy, NULL, NULL, &stranger), OV_OK);
     tempdir_make(dir);
     snprintf(db, sizeof db, "%s/" DB, dir);
     snprintf(file, sizeof file, "%s/copy", dir);
@@ -83,13 +87,31 @@ static size_t admitted(struct ov_store *s)
 
 static void make(void)
 {
-    if (ov_store_backup_make(db, file, true, &owner, NOW, &info, error) != OV_OK)
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (ov_store_backup_make(db, fd, &owner, NOW, &info, error) != OV_OK)
         fail_msg("%s", error);
+    assert_int_equal(close(fd), 0);
+}
+
+static int check(const struct ov_identity_secret *by)
+{
+    int fd = open(file, O_RDONLY);
+    int err = ov_store_backup_check(fd, file, &by->pub, &info, error);
+    close(fd);
+    return err;
+}
+
+static int try_restore(ov_wall now)
+{
+    int fd = open(file, O_RDONLY);
+    int err = ov_store_backup_restore(fd, file, db, &owner.pub, now, &info, kept, error);
+    close(fd);
+    return err;
 }
 
 static void restore(void)
 {
-    if (ov_store_backup_restore(file, db, &owner, NOW + 1000, &info, kept, error) != OV_OK)
+    if (try_restore(NOW + 1000) != OV_OK)
         fail_msg("%s", error);
 }
 
@@ -105,7 +127,6 @@ static void there_and_back(void **state)
     make(); /* while it is open */
     assert_int_equal(info.networks, 1);
     assert_int_equal(info.members, 1);
-    assert_int_equal(tempdir_mode(dir, "copy"), 0600);
     assert_int_equal(put_member(s, 2), OV_OK);
     s->ops->close(s);
     assert_int_equal(tempdir_count(dir, ""), 2); /* database and copy: no journal, nothing half */
@@ -183,8 +204,8 @@ static void refused(int want, const char *says)
     assert_int_equal(read(fd, before, sizeof before), sizeof before);
     close(fd);
     size_t files = tempdir_count(dir, "");
-    assert_int_equal(ov_store_backup_check(file, &owner, &info, error), want);
-    assert_int_equal(ov_store_backup_restore(file, db, &owner, NOW, &info, kept, error), want);
+    assert_int_equal(check(&owner), want);
+    assert_int_equal(try_restore(NOW), want);
     if (!strstr(error, says))
         fail_msg("\"%s\" is not in: %s", says, error);
     assert_string_equal(kept, "");
@@ -203,6 +224,21 @@ static void run_sql(const char *path, const char *sql)
     assert_int_equal(sqlite3_close(h), SQLITE_OK);
 }
 
+/* The copy with another content, by who has the key. */
+static void reseal(const struct ov_identity_secret *by, const char *sql)
+{
+    char bytes[1 << 18];
+    uint8_t seal[OV_BACKUP_SEAL_LEN];
+    ssize_t len = tempdir_read(dir, "copy", bytes, sizeof bytes);
+    assert_true(len > OV_BACKUP_SEAL_LEN);
+    tempdir_write(dir, "copy", bytes, (size_t)len - OV_BACKUP_SEAL_LEN);
+    run_sql(file, sql);
+    len = tempdir_read(dir, "copy", bytes, sizeof bytes - sizeof seal);
+    ov_backup_seal(by, NOW, bytes, (size_t)len, seal);
+    memcpy(bytes + len, seal, sizeof seal);
+    tempdir_write(dir, "copy", bytes, (size_t)len + sizeof seal);
+}
+
 static void what_is_not_right_is_refused(void **state)
 {
     struct ov_store *s = open_store();
@@ -213,29 +249,68 @@ static void what_is_not_right_is_refused(void **state)
         assert_int_equal(put_member(s, i), OV_OK);
     s->ops->close(s);
 
-    refused(OV_ENOENT, "No such file");
     tempdir_write(dir, "copy", "", 0);
-    refused(OV_EIO, "not a controller database");
-    tempdir_write(dir, "copy", "something else entirely, and long enough to be looked at", 56);
-    refused(OV_EIO, "not a controller database");
+    refused(OV_EIO, "no backup");
+    memset(bytes, 'x', sizeof bytes);
+    tempdir_write(dir, "copy", bytes, 5000);
+    refused(OV_EIO, "no backup");
     assert_int_equal(unlink(file), 0);
-    run_sql(file, "CREATE TABLE t (x)");
-    refused(OV_EIO, "not a controller database");
+    assert_int_equal(mkdir(file, 0700), 0);
+    refused(OV_EIO, "no backup");
+    assert_int_equal(rmdir(file), 0);
 
-    /* the database itself, copied by hand, may be half of one: its log is beside it */
+    /* the database itself, copied by hand, may be half of one, and anybody's */
     ssize_t len = tempdir_read(dir, DB, bytes, sizeof bytes);
-    assert_int_equal(unlink(file), 0);
     tempdir_write(dir, "copy", bytes, (size_t)len);
     refused(OV_EIO, "no backup");
 
     make();
-    assert_int_equal(ov_store_backup_check(file, &stranger, &info, error), OV_EPERM);
-    assert_non_null(strstr(error, "8056c2e21c"));
-    run_sql(file, "PRAGMA user_version = 99");
+    assert_int_equal(check(&stranger), OV_EPERM);
+    assert_non_null(strstr(error, ov_addr_format(owner.pub.addr, bytes)));
+    reseal(&owner, "VACUUM");
+    assert_int_equal(check(&owner), OV_OK);
+    reseal(&owner, "PRAGMA user_version = 99");
     refused(OV_EVERSION, "newer");
     make();
-    run_sql(file, "PRAGMA foreign_keys = 0; DELETE FROM network");
+    reseal(&owner, "PRAGMA foreign_keys = 0; DELETE FROM network");
     refused(OV_EIO, "damaged");
+    make();
+    reseal(&owner, "PRAGMA application_id = 5");
+    refused(OV_EIO, "not a controller database");
+}
+
+/* Who may write to where the copy lies, and has not the key. */
+static void a_changed_copy_is_refused(void **state)
+{
+    struct ov_store *s = open_store();
+    char bytes[1 << 18];
+    (void)state;
+    put_net(s, NET, "dorm", 1);
+    assert_int_equal(put_member(s, 1), OV_OK);
+    s->ops->close(s);
+    make();
+    run_sql(file, "UPDATE member SET name = 'mallory'"); /* it is a database for SQLite, too */
+    refused(OV_EIO, "changed");
+    make();
+    reseal(&stranger, "UPDATE member SET name = 'mallory'");
+    refused(OV_EPERM, "is of the controller");
+    /* with the owner's name on it, the seal is still another's */
+    make();
+    ssize_t len = tempdir_read(dir, "copy", bytes, sizeof bytes);
+    uint8_t seal[OV_BACKUP_SEAL_LEN];
+    size_t plain = (size_t)len - sizeof seal;
+    struct ov_identity_secret forger = stranger;
+    forger.pub = owner.pub;
+    ov_backup_seal(&forger, NOW, bytes, plain, seal);
+    memcpy(bytes + plain, seal, sizeof seal);
+    tempdir_write(dir, "copy", bytes, (size_t)len);
+    refused(OV_EIO, "changed");
+    /* and when it was made is part of it */
+    make();
+    len = tempdir_read(dir, "copy", bytes, sizeof bytes);
+    bytes[len - 64 - 1] ^= 1;
+    tempdir_write(dir, "copy", bytes, (size_t)len);
+    refused(OV_EIO, "changed");
 }
 
 /* Each page overwritten, and every length cut off, is noticed. */
@@ -255,25 +330,10 @@ static void damage_is_noticed(void **state)
         memcpy(bad, whole, (size_t)len);
         memset(bad + at, 0xa5, 512);
         tempdir_write(dir, "copy", bad, (size_t)len);
-        assert_int_not_equal(ov_store_backup_check(file, &owner, &info, error), OV_OK);
+        assert_int_not_equal(check(&owner), OV_OK);
         tempdir_write(dir, "copy", whole, (size_t)at);
-        assert_int_not_equal(ov_store_backup_check(file, &owner, &info, error), OV_OK);
+        assert_int_not_equal(check(&owner), OV_OK);
     }
-}
-
-static void never_over_another_file(void **state)
-{
-    struct ov_store *s = open_store();
-    char text[16];
-    (void)state;
-    assert_int_equal(tempdir_count(dir, "") > 0, 1);
-    tempdir_write(dir, "copy", "precious", 8);
-    assert_int_equal(ov_store_backup_make(db, file, false, &owner, NOW, &info, error), OV_EEXIST);
-    assert_int_equal(tempdir_read(dir, "copy", text, sizeof text), 8);
-    assert_string_equal(text, "precious");
-    snprintf(file, sizeof file, "%s/none/copy", dir);
-    assert_int_equal(ov_store_backup_make(db, file, false, &owner, NOW, &info, error), OV_ENOENT);
-    s->ops->close(s);
 }
 
 /* A writer that never rests, and copies meanwhile: each is whole, has all that was acknowledged
@@ -309,7 +369,7 @@ static void under_load(void **state)
                 done = i + 1;
         make();
         assert_true(info.members >= done);
-        assert_int_equal(ov_store_backup_check(file, &owner, &info, error), OV_OK);
+        assert_int_equal(check(&owner), OV_OK);
     }
     close(stop[1]);
     fcntl(acks[0], F_SETFL, 0);
@@ -331,7 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_log_is_kept_too, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_right_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_noticed, setup, teardown),
-        cmocka_unit_test_setup_teardown(never_over_another_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_changed_copy_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(under_load, setup, teardown),
     };
     return cmocka_run_group_tests_name("store_backup", tests, NULL, NULL);

@@ -1,0 +1,133 @@
+#include "database_backup.h"
+
+#include "identity_file.h"
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The copy goes through a file in memory, so that what has the database needs no file of the copy.
+ */
+
+struct job {
+    const struct ov_database *at;
+    enum { SAVE, CHECK, RESTORE } what;
+    int file; /* the copy, to be written or to be read */
+    const char *name;
+    ov_wall now;
+    struct ov_identity_secret id; /* filled in by who may read it */
+};
+
+static int with_database(const struct job *j, struct ov_database_backup *b, char why[OV_WHY_MAX])
+{
+    switch (j->what) {
+    case SAVE:
+        return ov_store_backup_make(j->at->path, j->file, &j->id, j->now, &b->info, why);
+    case CHECK:
+        return ov_store_backup_check(j->file, j->name, &j->id.pub, &b->info, why);
+    default:
+        return ov_store_backup_restore(j->file, j->name, j->at->path, &j->id.pub, j->now, &b->info,
+                                       b->kept, why);
+    }
+}
+
+static int with_state(const struct job *in, struct ov_database_backup *b, char why[OV_WHY_MAX])
+{
+    static const struct ov_log silent = {0};
+    struct job j = *in;
+    struct ov_state *state = NULL;
+    int err = ov_identity_file_load(j.at->state, j.at->pow, &j.id, why);
+    b->no_identity = err == OV_ENOENT;
+    if (err == OV_OK)
+        b->controller = j.id.pub.addr;
+    if (err == OV_OK && j.what == RESTORE) {
+        /* with the daemon's own lock, so that none starts meanwhile */
+        err = ov_state_open(j.at->state, &silent, &state, why);
+        b->running = err == OV_EEXIST;
+    }
+    if (err == OV_OK)
+        err = with_database(&j, b, why);
+    ov_state_close(state);
+    ov_identity_wipe(&j.id);
+    return err;
+}
+
+static int run(const struct job *j, struct ov_database_backup *out, char why[OV_WHY_MAX])
+{
+    memset(out, 0, sizeof(*out));
+    return with_state(j, out, why);
+}
+
+static int open_for_reading(const char *path, char why[OV_WHY_MAX])
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        snprintf(why, OV_WHY_MAX, "cannot open %.150s: %s", path, strerror(errno));
+    return fd;
+}
+
+static int run_on(struct job *j, struct ov_database_backup *out, char why[OV_WHY_MAX])
+{
+    j->file = open_for_reading(j->name, why);
+    if (j->file < 0)
+        return errno == ENOENT ? OV_ENOENT : OV_EIO;
+    int err = run(j, out, why);
+    close(j->file);
+    return err;
+}
+
+/* The bytes of a file in memory, which nobody changes from now on, to a file on the disk. */
+static int keep(int fd, const char *to, bool replace, char why[OV_WHY_MAX])
+{
+    struct stat st;
+    void *p = MAP_FAILED;
+    if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0 &&
+        fstat(fd, &st) == 0 && st.st_size > 0)
+        p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) {
+        snprintf(why, OV_WHY_MAX, "the copy cannot be read: %s", strerror(errno));
+        return OV_EIO;
+    }
+    int err = (replace ? ov_file_write : ov_file_create)(to, p, (size_t)st.st_size, why);
+    munmap(p, (size_t)st.st_size);
+    return err;
+}
+
+int ov_database_save(const struct ov_database *at, const char *to, bool replace, ov_wall now,
+                     struct ov_database_backup *out, char why[OV_WHY_MAX])
+{
+    struct job j = {.at = at, .what = SAVE, .name = to, .now = now};
+    if (!replace && access(to, F_OK) == 0) { /* told before the work is done */
+        snprintf(why, OV_WHY_MAX, "cannot write %.150s: %s", to, strerror(EEXIST));
+        return OV_EEXIST;
+    }
+    j.file = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (j.file < 0) {
+        snprintf(why, OV_WHY_MAX, "no memory for the copy: %s", strerror(errno));
+        return OV_EIO;
+    }
+    int err = run(&j, out, why);
+    if (err == OV_OK)
+        err = keep(j.file, to, replace, why);
+    close(j.file);
+    return err;
+}
+
+int ov_database_check(const struct ov_database *at, const char *file,
+                      struct ov_database_backup *out, char why[OV_WHY_MAX])
+{
+    struct job j = {.at = at, .what = CHECK, .name = file};
+    return run_on(&j, out, why);
+}
+
+int ov_database_restore(const struct ov_database *at, const char *file, ov_wall now,
+                        struct ov_database_backup *out, char why[OV_WHY_MAX])
+{
+    struct job j = {.at = at, .what = RESTORE, .name = file, .now = now};
+    return run_on(&j, out, why);
+}
