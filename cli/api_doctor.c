@@ -6,6 +6,7 @@
 #include "host_check.h"
 #include "hosts.h"
 #include "json_of.h"
+#include "persist.h"
 #include "transport/udp.h"
 
 #include <stdlib.h>
@@ -99,7 +100,9 @@ void ov_api_get_doctor(struct ov_api_call *c)
     json_object_set_new(host, "daemon", json_string("running"));
     json_object_set_new(host, "send_denied", json_boolean(is_denied(d)));
     json_object_set_new(host, "config_error", json_null());
-    json_object_set_new(host, "state_error", json_null());
+    const char *unsaved = ov_persist_problem(d->persist);
+    json_object_set_new(host, "state_error",
+                        unsaved != NULL ? ov_json_of_text(unsaved) : json_null());
     json_t *report = json_pack("{s:o,s:o,s:o,s:n,s:b,s:b,s:n,s:n,s:n}", "host", host, "status",
                                ov_json_of_status(d), "relayed", relayed_peers(d), "asked", "self",
                                false, "member", false, "peer", "ping", "full_ping");

@@ -232,6 +232,18 @@ static void print_twin(const json_t *s)
         ov_json_text(t, "at", "a relay"), ov_json_text(t, "told_by", "?"));
 }
 
+/* What is admitted, revoked or left now is forgotten by a restart. */
+static void print_not_stored(const json_t *s)
+{
+    const char *why = ov_json_text(s, "not_stored", "");
+
+    if (*why)
+        printf(
+            "\nWARNING: what this node has to remember cannot be stored: %s.\nIt is tried again; "
+            "until then, a restart would forget it.\n",
+            why);
+}
+
 int ov_cmd_status(int argc, char **argv)
 {
     struct ov_command_line line;
@@ -255,6 +267,7 @@ int ov_cmd_status(int argc, char **argv)
         print_drops(status);
         print_conflicts(status);
         print_twin(status);
+        print_not_stored(status);
     }
     json_decref(status);
     ov_client_close(client);

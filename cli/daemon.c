@@ -499,6 +499,7 @@ static void stop(struct ov_daemon *d)
     if (d->watch != NULL)
         ov_watch_close(d->watch);
     ov_sockets_close(d);
+    ov_persist_stop(d->persist);
     ov_priority_close(&d->priority);
     uv_close((uv_handle_t *)&d->timer, NULL);
     uv_close((uv_handle_t *)&d->prepare, NULL);

@@ -7,6 +7,7 @@
 #include "links.h"
 #include "mapping.h"
 #include "networks.h"
+#include "persist.h"
 #include "state.h"
 #include "transport/udp.h"
 #include "uplink.h"
@@ -163,12 +164,13 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     for (size_t i = 0; i < d->nsockets; i++)
         json_array_append_new(
             sockets, json_pack("{s:o}", "address", ov_json_of_endpoint(&d->sockets[i].bound)));
+    const char *not_stored = ov_persist_problem(d->persist);
     ov_time uptime_ms = (ov_daemon_now(d) - d->started) / OV_MS;
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
         "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
-        "s:o}",
+        "s:o,s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
         ov_identity_format(id, identity), "uptime_s", (double)uptime_ms / 1000, "state_dir",
         ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
@@ -178,7 +180,8 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
         status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d),
         "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue",
-        status_queue(d), "tcp", ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d));
+        status_queue(d), "tcp", ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d),
+        "not_stored", not_stored != NULL ? ov_json_of_text(not_stored) : json_null());
 }
 
 /* ---- NETWORK ---- */

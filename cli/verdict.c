@@ -418,7 +418,13 @@ static void blocked(const struct ov_facts *f, struct ov_verdict *v, const char *
 
 static void health(const struct ov_facts *f, struct ov_verdict *v)
 {
-    if (f->online > 0 && (f->udp_blocked || f->way > OV_WAY_UDP)) {
+    if (f->state_why != NULL) {
+        say(v, "not_stored", OV_OUTCOME_WORKS,
+            "All works, but what this node has to remember cannot be stored, so a restart would "
+            "forget it: %s",
+            f->state_why);
+        advise(v, "it is tried again, at least once a minute, until it works");
+    } else if (f->online > 0 && (f->udp_blocked || f->way > OV_WAY_UDP)) {
         blocked(f, v, NULL);
     } else if (f->networks == 0 && !f->is_root) {
         say(v, "not_joined", OV_OUTCOME_WORKS, "All is well, but no network is joined.");

@@ -38,7 +38,7 @@ struct ov_facts {
     enum ov_daemon_state daemon;
     bool bad_config, no_tun, has_unit; /* has_unit: systemd would start the daemon */
     const char *why;                   /* of a bad configuration */
-    const char *state_why;             /* the daemon cannot use its state directory */
+    const char *state_why;             /* the daemon cannot use its state directory, or not write */
     const char *start;                 /* the command that starts it by hand */
     bool offline;                      /* there is no route to anywhere */
     bool send_refused;                 /* the kernel refused to send datagrams */

@@ -57,3 +57,11 @@ mv "$LAB/f" "$LAB/f1" && ln -s f2 "$LAB/f"
 launch f
 check "a node with a full disk still reaches its network, or says why not" eval 'within 5 pings f "$(ip4 a)" || grep -Ei "space|disk|full" "$LOG/f.log"'
 alive f 2>/dev/null || unset "PID[f]"
+
+# What could not be stored is, as soon as there is room.
+need "somebody is thrown out meanwhile" ov root net deauthorize tiny "${ADDRESS[e]}"
+check "status tells that it cannot be stored" within 5 json f '.not_stored | test("space")' status
+check "doctor too" json f '.verdict == "not_stored" and (.host.state_error | test("space"))' doctor
+rm "$LAB/f2/ballast"
+check "with room again it is stored" within 20 json f '.not_stored == null' status
+check "and doctor is content" json f '.verdict != "not_stored"' doctor

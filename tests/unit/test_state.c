@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <time.h>
 
 #include "tempdir.h"
@@ -26,8 +27,9 @@ static void count_warning(void *arg, enum ov_log_level level, const char *line)
 int __real_fsync(int fd);
 int __wrap_fsync(int fd);
 
-/* A disk that lets one wait: where `slow`, each fsync tells `at_disk` and waits for `go_on`. */
-static bool slow;
+/* A disk that is full, and one that lets one wait: where `slow`, each fsync tells `at_disk` and
+ * waits for `go_on`. */
+static bool slow, full;
 static uv_sem_t at_disk, go_on;
 
 int __wrap_fsync(int fd)
@@ -35,6 +37,10 @@ int __wrap_fsync(int fd)
     if (slow) {
         uv_sem_post(&at_disk);
         uv_sem_wait(&go_on);
+    }
+    if (full) {
+        errno = ENOSPC;
+        return -1;
     }
     return __real_fsync(fd);
 }
@@ -275,6 +281,7 @@ static void peers_are_written_behind(void **state)
     assert_int_equal(load(OV_PERSIST_STAMP).count, 1); /* at once */
     uv_run(&loop, UV_RUN_DEFAULT);
     ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, 99, (const uint8_t *)"zz", 2});
+    ov_persist_stop(p);
     uv_run(&loop, UV_RUN_DEFAULT);
     ov_persist_close(p);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -297,6 +304,7 @@ static void persist_queue_is_bounded(void **state)
      * left out. */
     for (uint64_t i = 1; i <= OV_PERSIST_QUEUE_MAX + 3; i++)
         ov_persist_put(p, &(struct ov_out_persist){OV_PERSIST_PEER, i, (const uint8_t *)"x", 1});
+    ov_persist_stop(p);
     uv_run(&loop, UV_RUN_DEFAULT);
     ov_persist_close(p);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -327,6 +335,7 @@ static void slow_disk_is_given_up(void **state)
     ov_persist_give_up(p);
     slow = false;
     uv_sem_post(&go_on);
+    ov_persist_stop(p);
     uv_run(&loop, UV_RUN_DEFAULT);
     ov_persist_close(p);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -334,6 +343,67 @@ static void slow_disk_is_given_up(void **state)
     assert_int_equal(warnings, 1); /* that the others are not remembered */
     uv_sem_destroy(&at_disk);
     uv_sem_destroy(&go_on);
+}
+
+static void put(struct ov_persist *p, enum ov_persist_kind kind, uint64_t id, const char *text)
+{
+    ov_persist_put(p, &(struct ov_out_persist){kind, id, (const uint8_t *)text, strlen(text)});
+}
+
+/* What the disk did not take is tried again until it does: the newest of each, and of all that
+ * counts. */
+static void full_disk_is_tried_again(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct ov_persist *p;
+    struct seen s;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(ov_persist_open(&loop, st, &LOG, &p), OV_OK);
+    put(p, OV_PERSIST_NETWORK, NET, "before");
+    for (uint64_t i = 0; i < 100; i++)
+        put(p, OV_PERSIST_NETWORK, NET + 100 + i, "to be left");
+    assert_null(ov_persist_problem(p));
+    full = true;
+    put(p, OV_PERSIST_NETWORK, NET, "she is a member");
+    put(p, OV_PERSIST_NETWORK, NET, "she is revoked");
+    put(p, OV_PERSIST_STAMP, 0, "stamp");
+    for (uint64_t i = 1; i < OV_NETWORKS_MAX; i++)
+        put(p, OV_PERSIST_NETWORK, NET + i, "joined");
+    for (uint64_t i = 0; i < 100; i++)
+        put(p, OV_PERSIST_NETWORK, NET + 100 + i, "");
+    assert_non_null(strstr(ov_persist_problem(p), "free some disk space"));
+    assert_int_equal(warnings, 1);
+    uv_run(&loop, UV_RUN_ONCE); /* tried again, in vain */
+    s = load(OV_PERSIST_NETWORK);
+    assert_int_equal(s.count, 1);
+    assert_memory_equal(s.data, "before", 6);
+    full = false;
+    while (ov_persist_problem(p) != NULL)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(load(OV_PERSIST_NETWORK).count, OV_NETWORKS_MAX);
+    assert_int_equal(load(OV_PERSIST_STAMP).count, 1);
+    char out[64];
+    assert_int_equal(tempdir_read(dir, "networks/8056c2e21c000001", out, sizeof(out)), 14);
+    assert_string_equal(out, "she is revoked");
+    assert_int_equal(warnings, 1);
+
+    full = true; /* a newer version that is stored at once pays for the older */
+    put(p, OV_PERSIST_STAMP, 0, "older");
+    full = false;
+    put(p, OV_PERSIST_STAMP, 0, "newer");
+    assert_null(ov_persist_problem(p));
+    full = true; /* and the end tries once more */
+    put(p, OV_PERSIST_NETWORK, NET, "last");
+    full = false;
+    ov_persist_stop(p);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    ov_persist_close(p);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(tempdir_read(dir, "stamp", out, sizeof(out)), 5);
+    assert_string_equal(out, "newer");
+    assert_int_equal(tempdir_read(dir, "networks/8056c2e21c000001", out, sizeof(out)), 4);
+    assert_int_equal(warnings, 3);
 }
 
 static void pings_are_bounded(void **state)
@@ -457,6 +527,7 @@ static void peers_are_bounded(void **state)
                                                    (const uint8_t *)"new", 3});
         uv_run(&loop, UV_RUN_NOWAIT);
     }
+    ov_persist_stop(p);
     uv_run(&loop, UV_RUN_DEFAULT);
     ov_persist_close(p);
     assert_int_equal(uv_loop_close(&loop), 0);
@@ -482,6 +553,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(peers_are_written_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(persist_queue_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(slow_disk_is_given_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(full_disk_is_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(old_peers_are_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_clock_forgets_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_bounded, setup, teardown),

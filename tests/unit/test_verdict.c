@@ -83,6 +83,7 @@ static const struct row {
     {"some_relayed", OV_OUTCOME_WORKS, "2 peers are", {WELL, .relayed = 2}},
     {"some_relayed", OV_OUTCOME_WORKS, "1 peer is", {WELL, .relayed = 1}},
     {"ok", OV_OUTCOME_GOOD, "well", {WELL}},
+    {"not_stored", OV_OUTCOME_WORKS, "disk space", {WELL, .state_why = "no disk space"}},
     {"ok", OV_OUTCOME_GOOD, "well", {.is_root = true}},
     {"udp_blocked", OV_OUTCOME_WORKS, "by TCP", {BLOCKED, .way = OV_WAY_TCP}},
     {"udp_blocked",
