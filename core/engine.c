@@ -91,6 +91,8 @@ void ov_engine_free(struct ov_engine *e)
     ov_map_free(&e->served);
     ov_indices_free(&e->indices);
     ov_timers_free(&e->timers);
+    ov_ratelimit_free(e->relay_sources);
+    ov_ratelimit_free(e->relay_newcomers);
     ov_ratelimit_free(e->handshake_sources);
     ov_ratelimit_free(e->stranger_sources);
     ov_ratelimit_free(e->cookie_sources);

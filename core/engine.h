@@ -124,6 +124,9 @@ struct ov_engine {
     size_t max_peers;
     struct ov_fragment_pool reassembly, reassembly_strangers;
     uint64_t relay_rate;
+    /* Of a root, for those who are not of its own networks: see relay.c. */
+    struct ov_bucket relay_strangers;
+    struct ov_ratelimit *relay_sources, *relay_newcomers;
     bool volunteer;            /* relays for members of its networks, without being a root */
     struct ov_map peers;       /* address -> struct ov_peer */
     struct ov_map by_key;      /* first 16 bytes of the X25519 key -> struct ov_peer */

@@ -8,6 +8,7 @@
 #include "member.h"
 #include "punch.h"
 #include "reflect.h"
+#include "relay.h"
 #include "volunteer.h"
 
 #include <stdlib.h>
@@ -175,7 +176,7 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
                                .arg = n};
     if (cfg->caps)
         n->o.directory = ov_directory_new(&n->e);
-    if ((cfg->caps && !n->o.directory) || ov_reflect_init(&n->e) != OV_OK ||
+    if ((cfg->caps && !n->o.directory) || ov_relay_init(&n->e) != OV_OK || ov_reflect_init(&n->e) != OV_OK ||
         ov_attempts_init(&n->e) != OV_OK || ov_locate_init(&n->locate, &n->e) != OV_OK ||
         ov_roots_init(&n->roots, &n->o) != OV_OK || ov_lan_init(&n->lan, &n->o) != OV_OK) {
         ov_node_free(n);

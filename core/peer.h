@@ -101,6 +101,7 @@ struct ov_peer {
     struct ov_hops *hops;          /* relays to it; NULL: no frames were relayed yet */
     struct ov_bucket relay_bucket; /* what it may relay through us */
     bool relay_bucket_ready;
+    uint64_t relay_credit;        /* bytes of that which its address has paid for already */
     struct ov_bucket challenges;  /* endpoints it turned up at that we may probe */
     struct ov_bucket control;     /* requests of it that cost us something */
     struct ov_bucket reflections; /* REFLECTs of it */

@@ -137,7 +137,8 @@ static struct source *claim(struct ov_ratelimit *r, struct ov_key key)
     return s;
 }
 
-bool ov_ratelimit_allow(struct ov_ratelimit *r, const struct ov_ip *source, ov_time now)
+bool ov_ratelimit_take(struct ov_ratelimit *r, const struct ov_ip *source, uint64_t tokens,
+                       ov_time now)
 {
     struct ov_key key = key_of(source);
     struct source *s = ov_map_get(&r->map, key);
@@ -151,7 +152,12 @@ bool ov_ratelimit_allow(struct ov_ratelimit *r, const struct ov_ip *source, ov_t
             return false;
         ov_bucket_init(&s->bucket, r->rate, r->burst, now);
     }
-    return ov_bucket_take(&s->bucket, 1, now);
+    return ov_bucket_take(&s->bucket, tokens, now);
+}
+
+bool ov_ratelimit_allow(struct ov_ratelimit *r, const struct ov_ip *source, ov_time now)
+{
+    return ov_ratelimit_take(r, source, 1, now);
 }
 
 size_t ov_ratelimit_sources(const struct ov_ratelimit *r)

@@ -21,7 +21,9 @@ struct ov_ratelimit;
 struct ov_ratelimit *ov_ratelimit_new(size_t max, uint64_t rate, uint64_t burst,
                                       const uint8_t seed[16]);
 void ov_ratelimit_free(struct ov_ratelimit *r);
-bool ov_ratelimit_allow(struct ov_ratelimit *r, const struct ov_ip *source, ov_time now);
+bool ov_ratelimit_allow(struct ov_ratelimit *r, const struct ov_ip *source, ov_time now); /* 1 */
+bool ov_ratelimit_take(struct ov_ratelimit *r, const struct ov_ip *source, uint64_t tokens,
+                       ov_time now);
 size_t ov_ratelimit_sources(const struct ov_ratelimit *r);
 
 #endif

@@ -10,6 +10,9 @@
 
 #include "peer.h"
 
+/* As a root: what those who are not of our networks may relay together. Once e->relay_rate is set.
+ * OV_ENOMEM. */
+OV_CHECK int ov_relay_init(struct ov_engine *e);
 /* Room for an inner datagram of `len` bytes to `dest`; NULL (counted) when there is no way. */
 uint8_t *ov_relay_reserve(struct ov_engine *e, const struct ov_via *via, uint8_t ttl, ov_addr dest,
                           size_t len);

@@ -144,6 +144,7 @@ static void test_rate(void **state)
 
     (void)state;
     t.w->delay = 1; /* so that next to no time passes */
+    wu_peer(t.root, t.a)->announced = wu_peer(t.root, t.b)->announced = OV_ANNOUNCED_OURS;
     for (int i = 0; i < 40; i++)
         assert_true(hand_over(t.a, t.root, t.b->addr, OV_WIRE_DATA, len));
     assert_int_equal(t.root->e->stats.relayed_datagrams, 25);
@@ -155,6 +156,86 @@ static void test_rate(void **state)
         assert_true(hand_over(t.a, t.root, t.b->addr, OV_WIRE_DATA, len));
     assert_in_range(t.root->e->stats.relayed_datagrams, 26 + 9, 26 + 10);
     wu_free(t.w);
+}
+
+/* A root that lets each source relay a megabyte a second, so a quarter of one at once, and nodes
+ * that are announced there as it is said, all but the first of them from one address if `together`.
+ */
+#define CROWD_DATAGRAM 1000
+#define CROWD_SHARE    250
+
+struct crowd {
+    struct wu *w;
+    struct wu_node *root, *to, *v[5];
+};
+
+static struct crowd crowd(uint64_t seed, enum ov_announced announced, bool together)
+{
+    struct crowd c = {.w = wu_new(seed)};
+
+    c.root = wu_node_with(
+        c.w, &(struct ov_node_config){.caps = OV_CAP_ROOT,
+                                      .relay_rate = 4ull * CROWD_SHARE * CROWD_DATAGRAM});
+    c.to = wu_node(c.w, 0);
+    wu_root(c.to, c.root);
+    for (int i = 0; i < 5; i++) {
+        c.v[i] = wu_node(c.w, 0);
+        if (together && i > 1) {
+            c.v[i]->ep.ip = c.v[1]->ep.ip;
+            ov_node_set_locals(c.v[i]->n, &(struct ov_local){0, c.v[i]->ep}, 1, c.w->now);
+        }
+        wu_root(c.v[i], c.root);
+    }
+    wu_run(c.w, OV_SEC);
+    c.w->delay = 1; /* so that next to no time passes */
+    for (int i = 0; i < 5; i++)
+        wu_peer(c.root, c.v[i])->announced = announced;
+    return c;
+}
+
+/* How many of `n` datagrams does the root pass on? */
+static unsigned passed(const struct crowd *c, struct wu_node *from, unsigned n)
+{
+    uint64_t before = c->root->e->stats.relayed_datagrams;
+
+    for (unsigned i = 0; i < n; i++)
+        assert_true(
+            hand_over(from, c->root, c->to->addr, OV_WIRE_DATA, CROWD_DATAGRAM - OV_RELAY_HEADER));
+    return (unsigned)(c->root->e->stats.relayed_datagrams - before);
+}
+
+/* Strangers have one share together, wherever they are; each member has its own; and a newcomer's
+ * few datagrams go even so. */
+static void test_strangers_share(void **state)
+{
+    struct crowd c = crowd(8, OV_ANNOUNCED_NOT, false);
+    unsigned sum = 0;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        sum += passed(&c, c.v[i], 2 * CROWD_SHARE);
+    assert_in_range(sum, CROWD_SHARE, CROWD_SHARE + 3 * 41);
+    assert_int_equal(passed(&c, c.v[3], 20), 20);
+    wu_peer(c.root, c.v[4])->announced = OV_ANNOUNCED_OURS;
+    assert_in_range(passed(&c, c.v[4], 2 * CROWD_SHARE), CROWD_SHARE, CROWD_SHARE + 1);
+    wu_free(c.w);
+}
+
+/* Networks of anybody: those of one address share, those of different ones do not. */
+static void test_addresses_share(void **state)
+{
+    struct crowd c = crowd(9, OV_ANNOUNCED_ELSEWHERE, true);
+    unsigned sum = 0;
+
+    (void)state;
+    for (int i = 1; i < 4; i++)
+        sum += passed(&c, c.v[i], 2 * CROWD_SHARE);
+    assert_in_range(sum, CROWD_SHARE * 9 / 10, CROWD_SHARE + 1);
+    sum = passed(&c, c.v[0], 2 * CROWD_SHARE);
+    assert_in_range(sum, CROWD_SHARE * 9 / 10, CROWD_SHARE + 1);
+    wu_peer(c.root, c.v[4])->announced = OV_ANNOUNCED_OURS; /* a member behind that address */
+    assert_in_range(passed(&c, c.v[4], 2 * CROWD_SHARE), CROWD_SHARE, CROWD_SHARE + 1);
+    wu_free(c.w);
 }
 
 /* Without a session, or a way, nothing is handed over, and that is counted. */
@@ -285,11 +366,12 @@ static void test_member_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relayed),        cmocka_unit_test(test_unknown_destination),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_inner),
-        cmocka_unit_test(test_replayed),       cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_no_way),         cmocka_unit_test(test_member_relays),
-        cmocka_unit_test(test_member_refuses), cmocka_unit_test(test_member_ends),
+        cmocka_unit_test(test_relayed),         cmocka_unit_test(test_unknown_destination),
+        cmocka_unit_test(test_refused),         cmocka_unit_test(test_inner),
+        cmocka_unit_test(test_replayed),        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_strangers_share), cmocka_unit_test(test_addresses_share),
+        cmocka_unit_test(test_no_way),          cmocka_unit_test(test_member_relays),
+        cmocka_unit_test(test_member_refuses),  cmocka_unit_test(test_member_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
