@@ -1,5 +1,6 @@
 #include "database_backup.h"
 
+#include "as_owner.h"
 #include "identity_file.h"
 #include "state.h"
 
@@ -11,8 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The copy goes through a file in memory, so that what has the database needs no file of the copy.
- */
+/* Theory of operation. Two users may be asked for work: the state directory's owner, for the
+ * identity and the daemon's lock, and the database's. In the usual case they are one, and the
+ * second is who we have become already. The copy goes through a file in memory, which is sealed
+ * against changes before root looks at it. */
 
 struct job {
     const struct ov_database *at;
@@ -23,8 +26,12 @@ struct job {
     struct ov_identity_secret id; /* filled in by who may read it */
 };
 
-static int with_database(const struct job *j, struct ov_database_backup *b, char why[OV_WHY_MAX])
+/* ---- as the database's owner ---- */
+
+static int with_database(const void *in, void *out, char why[OV_WHY_MAX])
 {
+    const struct job *j = in;
+    struct ov_database_backup *b = out;
     switch (j->what) {
     case SAVE:
         return ov_store_backup_make(j->at->path, j->file, &j->id, j->now, &b->info, why);
@@ -36,10 +43,13 @@ static int with_database(const struct job *j, struct ov_database_backup *b, char
     }
 }
 
-static int with_state(const struct job *in, struct ov_database_backup *b, char why[OV_WHY_MAX])
+/* ---- as the state directory's owner ---- */
+
+static int with_state(const void *in, void *out, char why[OV_WHY_MAX])
 {
     static const struct ov_log silent = {0};
-    struct job j = *in;
+    struct job j = *(const struct job *)in;
+    struct ov_database_backup *b = out;
     struct ov_state *state = NULL;
     int err = ov_identity_file_load(j.at->state, j.at->pow, &j.id, why);
     b->no_identity = err == OV_ENOENT;
@@ -51,16 +61,23 @@ static int with_state(const struct job *in, struct ov_database_backup *b, char w
         b->running = err == OV_EEXIST;
     }
     if (err == OV_OK)
-        err = with_database(&j, b, why);
+        err = ov_as_owner(j.at->path, with_database, &j, b, sizeof(*b), why);
     ov_state_close(state);
     ov_identity_wipe(&j.id);
     return err;
 }
 
+/* ---- as who we are ---- */
+
 static int run(const struct job *j, struct ov_database_backup *out, char why[OV_WHY_MAX])
 {
+    char path[OV_PATH_MAX];
     memset(out, 0, sizeof(*out));
-    return with_state(j, out, why);
+    int err = ov_path_join(path, j->at->state, OV_IDENTITY_SECRET_FILE, why);
+    if (err == OV_OK)
+        err = ov_as_owner(path, with_state, j, out, sizeof(*out), why);
+    out->kept[sizeof(out->kept) - 1] = '\0';
+    return err;
 }
 
 static int open_for_reading(const char *path, char why[OV_WHY_MAX])

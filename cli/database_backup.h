@@ -1,4 +1,6 @@
-/* database_backup: saving a controller's database to a file and putting it back. */
+/* database_backup: saving a controller's database to a file and putting it back, on behalf of
+ * somebody who may do more than the daemon. Files named by him are opened by him, and the daemon's
+ * by a process that has only the daemon's rights. */
 #ifndef OV_CLI_DATABASE_BACKUP_H
 #define OV_CLI_DATABASE_BACKUP_H
 

@@ -109,10 +109,13 @@ static int sync_parent(const char *path, char why[OV_WHY_MAX])
 int ov_file_follow_owner(int fd, const char *path)
 {
     char dir[OV_PATH_MAX];
-    struct stat st;
+    struct stat st, file;
     snprintf(dir, sizeof(dir), "%s", path);
     if (geteuid() != 0 || stat(dirname(dir), &st) != 0 || st.st_uid == 0)
         return OV_OK;
+    errno = EPERM;
+    if (fstat(fd, &file) != 0 || (S_ISREG(file.st_mode) && file.st_nlink != 1))
+        return OV_EPERM; /* one of another's, that was linked there */
     return fchown(fd, st.st_uid, st.st_gid) == 0 ? OV_OK : OV_EPERM;
 }
 

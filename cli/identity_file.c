@@ -3,10 +3,12 @@
 #include "core/bytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TITLE     "ovpn identity v"
 #define FILE_MAX  512
@@ -101,12 +103,21 @@ out:
     return err;
 }
 
-/* A backup put back is often readable by all: a secret is not left so. */
+/* A backup put back is often readable by all: a secret is not left so. Root may be led here by a
+ * link of the daemon's, and changes no other file than the one that has this name. */
 static int make_private(const char *path, char why[OV_WHY_MAX])
 {
     struct stat st;
-    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0 || chmod(path, 0600) == 0)
+    if (stat(path, &st) != 0 || (st.st_mode & 077) == 0)
         return OV_OK; /* what is not there is for reading to tell */
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    errno = fd < 0 ? errno : EPERM;
+    bool done = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+                fchmod(fd, 0600) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (done)
+        return OV_OK;
     snprintf(why, OV_WHY_MAX, "%.100s can be read by others, and that cannot be changed: %s", path,
              strerror(errno));
     return OV_EPERM;

@@ -62,7 +62,7 @@ static int take_lock(struct ov_state *s, char why[OV_WHY_MAX])
     int err = ov_path_join(path, s->dir, "lock", why);
     if (err != OV_OK)
         return err;
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    s->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (s->lock < 0) {
         snprintf(why, OV_WHY_MAX, "cannot open %.140s: %s%s", path, strerror(errno),
                  errno == EACCES || errno == EPERM ? "; run it as root (sudo)" : "");

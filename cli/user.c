@@ -82,10 +82,15 @@ static void give_database(const char *path, const struct passwd *to)
 /* ---- becoming ---- */
 
 /* In no group but its own: looking for others would load the resolver's modules for good. */
+bool ov_user_drop(uid_t uid, gid_t gid)
+{
+    return setgroups(1, &gid) == 0 && setresgid(gid, gid, gid) == 0 &&
+           setresuid(uid, uid, uid) == 0;
+}
+
 static bool become(const struct passwd *to)
 {
-    return setgroups(1, &to->pw_gid) == 0 && setresgid(to->pw_gid, to->pw_gid, to->pw_gid) == 0 &&
-           setresuid(to->pw_uid, to->pw_uid, to->pw_uid) == 0;
+    return ov_user_drop(to->pw_uid, to->pw_gid);
 }
 
 enum obstacle { NOTHING, IDENTITY, STATE, DATABASE, DEVICE };

@@ -15,6 +15,8 @@
 
 /* The name of the user that we are, or its number. */
 const char *ov_user_name(char out[OV_USER_NAME]);
+/* Become that user, in no other group, for ever. False with errno: half-way, so do not go on. */
+OV_CHECK bool ov_user_drop(uid_t uid, gid_t gid);
 /* Become OV_USER, with the capabilities that were permitted; none is in effect after it. `dir` is
  * there already; `database` is a file, or empty. OV_ESTATE: we stay who we are, and `why` says for
  * what reason; OV_EPERM: it went wrong half-way, so do not go on. */
