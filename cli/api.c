@@ -1,57 +1,49 @@
 /* Theory of operation: libmicrohttpd keeps its descriptors in an epoll set of its own and runs in
  * our thread: the loop polls that set, and a timer follows MHD_get_timeout() for the connections'
- * time-outs. Sockets never block, so a silent client costs a connection slot for at most
- * OV_API_TIMEOUT_S, and one that goes on a byte at a time for at most OV_API_REQUEST_S.
+ * time-outs. Sockets never block, so a silent client costs a place for at most
+ * OV_API_TIMEOUT_S, and one that goes on a byte at a time for at most OV_API_REQUEST_S. Who may
+ * have how many places is decided when they come (api_guests.h), so we accept connections
+ * ourselves.
  *
  * A request is seen in pieces: its head (who is it, may it), its body, and
  * its end, where the route is looked up, the JSON is read and the handler answers at once. */
 #include "api.h"
 
 #include "api_call.h"
+#include "api_door.h"
+#include "api_guests.h"
 #include "daemon.h"
 #include "state.h"
 #include "text.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define CONNECTION_MEMORY (16 * 1024)
-#define BACKLOG           128 /* a client beyond it is refused at once */
-#define GROUP             "ovpn"
-#define GROUPS_MAX        256
+#define ACCEPT_MAX        16   /* in one turn of the loop */
+#define STARVED_MS        1000 /* without descriptors or memory for who waits */
 #define PATH_WORDS        6
 #define PATH_TEXT         512
-
-/* A connection; it has until since + OV_API_REQUEST_S to be through with a request. */
-struct slot {
-    struct MHD_Connection *conn; /* NULL: free */
-    int fd;
-    uint64_t since; /* it began, or was last answered; uv_now() */
-};
 
 struct ov_api {
     struct ov_daemon *d;
     char path[OV_PATH_MAX];
     struct MHD_Daemon *http;
-    bool has_group;
-    gid_t group;
-    uv_poll_t poll;
+    struct ov_api_door door;
+    bool starved;
+    uv_poll_t poll, knock;
     uv_timer_t timer;
     unsigned open_handles;
-    struct slot slots[OV_API_CONNECTIONS_MAX];
+    struct ov_api_guests guests;
+    struct ov_api_guest *entering;
 };
-
-/* What may be done on a connection. */
-enum access { ACCESS_NONE, ACCESS_READ, ACCESS_ALL };
 
 struct request {
     size_t len, cap;
@@ -193,41 +185,18 @@ static void route(struct ov_api_call *c, const char *method, const char *url)
 
 /* ---- who calls ---- */
 
-static bool in_group(int fd, gid_t primary, gid_t group)
+static struct ov_api_guest *guest_of(struct MHD_Connection *conn)
 {
-    gid_t groups[GROUPS_MAX];
-    socklen_t len = sizeof(groups);
-    if (primary == group)
-        return true;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
-        return false;
-    for (size_t i = 0; i < len / sizeof(groups[0]); i++)
-        if (groups[i] == group)
-            return true;
-    return false;
+    return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-static enum access access_of(const struct ov_api *a, struct MHD_Connection *conn)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred who;
-    socklen_t len = sizeof(who);
-    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
-        return ACCESS_NONE;
-    if (who.uid == 0 || who.uid == geteuid())
-        return ACCESS_ALL;
-    return a->has_group && in_group(info->connect_fd, who.gid, a->group) ? ACCESS_READ
-                                                                         : ACCESS_NONE;
-}
-
-static bool allowed(enum access access, const char *method, const char *url)
+static bool allowed(enum ov_api_access access, const char *method, const char *url)
 {
     static const char OWNER[] = "/v1/controller";
-    if (access == ACCESS_ALL)
+    if (access == OV_API_ACCESS_ALL)
         return true;
     /* One spelling of each path, where route() takes several. */
-    return access == ACCESS_READ && strcmp(method, "GET") == 0 && url[0] == '/' &&
+    return access == OV_API_ACCESS_READ && strcmp(method, "GET") == 0 && url[0] == '/' &&
            strstr(url, "//") == NULL && strncmp(url, OWNER, sizeof(OWNER) - 1) != 0;
 }
 
@@ -252,6 +221,9 @@ static enum MHD_Result answer(struct MHD_Connection *conn, struct ov_api_call *c
     }
     if (text != NULL)
         MHD_add_response_header(r, "Content-Type", "application/json");
+    struct ov_api_guest *g = guest_of(conn);
+    if (++g->requests >= OV_API_REQUESTS_MAX && g->access != OV_API_ACCESS_ALL)
+        MHD_add_response_header(r, "Connection", "close");
     enum MHD_Result ok = MHD_queue_response(conn, c->status, r);
     MHD_destroy_response(r);
     return ok;
@@ -267,7 +239,7 @@ static enum MHD_Result begin(struct ov_api *a, struct MHD_Connection *conn, cons
                              const char *method, void **state)
 {
     struct ov_api_call c = {.d = a->d};
-    if (!allowed(access_of(a, conn), method, url)) {
+    if (!allowed(guest_of(conn)->access, method, url)) {
         ov_api_error(&c, 403, "forbidden", "run it as root (sudo)",
                      "you may not do this with the daemon");
         return answer(conn, &c);
@@ -300,13 +272,12 @@ static void take_body(struct request *r, const char *data, size_t len)
     r->len += len;
 }
 
-static void finish(struct ov_api *a, const struct request *r, const char *url, const char *method,
+static void finish(const struct request *r, const char *url, const char *method,
                    struct ov_api_call *c)
 {
     json_error_t error;
     json_t *body =
         r->len == 0 ? json_object() : json_loadb(r->body, r->len, JSON_REJECT_DUPLICATES, &error);
-    c->d = a->d;
     if (r->too_large)
         too_large(c);
     else if (r->len > 0 && (strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0))
@@ -329,7 +300,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
                                   size_t *size, void **state)
 {
     struct ov_api *a = cls;
-    struct ov_api_call c = {0};
+    struct ov_api_call c = {.d = a->d};
     (void)version;
     if (*state == NULL)
         return begin(a, conn, url, method, state);
@@ -338,7 +309,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
         *size = 0;
         return MHD_YES;
     }
-    finish(a, *state, url, method, &c);
+    finish(*state, url, method, &c);
     return answer(conn, &c);
 }
 
@@ -346,28 +317,20 @@ static void on_connection(void *cls, struct MHD_Connection *conn, void **context
                           enum MHD_ConnectionNotificationCode what)
 {
     struct ov_api *a = cls;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-    bool begins = what == MHD_CONNECTION_NOTIFY_STARTED;
-    (void)context;
-    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++) {
-        struct slot *s = &a->slots[i];
-        if (s->conn != (begins ? NULL : conn))
-            continue;
-        s->conn = begins ? conn : NULL;
-        s->fd = info->connect_fd;
-        s->since = uv_now(&a->d->loop);
-        return;
-    }
+    (void)conn;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *context = a->entering;
+    else
+        ((struct ov_api_guest *)*context)->here = false;
 }
 
 /* Whoever sends a byte now and then is never silent, but must not keep others out for ever. */
 static void end_overdue(struct ov_api *a)
 {
     uint64_t now = uv_now(&a->d->loop);
-    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++)
-        if (a->slots[i].conn != NULL && now - a->slots[i].since > OV_API_REQUEST_S * 1000)
-            shutdown(a->slots[i].fd, SHUT_RDWR);
+    for (size_t i = 0; i < OV_API_GUESTS_MAX; i++)
+        if (a->guests.v[i].here && now - a->guests.v[i].since > OV_API_REQUEST_S * 1000)
+            shutdown(a->guests.v[i].fd, SHUT_RDWR);
 }
 
 /* A path is text to us: one with a zero byte would be read as another, shorter one. */
@@ -387,9 +350,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **state,
     struct request *r = *state;
     struct ov_api *a = cls;
     (void)why;
-    for (size_t i = 0; i < OV_API_CONNECTIONS_MAX; i++)
-        if (a->slots[i].conn == conn)
-            a->slots[i].since = uv_now(&a->d->loop);
+    guest_of(conn)->since = uv_now(&a->d->loop);
     if (r == NULL)
         return;
     if (r->body != NULL)
@@ -405,7 +366,9 @@ static void run(struct ov_api *a);
 
 static void on_timer(uv_timer_t *t)
 {
-    run(t->data);
+    struct ov_api *a = t->data;
+    a->starved = false;
+    run(a);
 }
 
 static void on_poll(uv_poll_t *p, int status, int events)
@@ -415,65 +378,58 @@ static void on_poll(uv_poll_t *p, int status, int events)
     run(p->data);
 }
 
-static bool full(const struct ov_api *a)
+static void on_knock(uv_poll_t *p, int status, int events);
+
+/* Accept while there is room; nobody's connection is looked at before. */
+static void listen_if_room(struct ov_api *a)
 {
-    const union MHD_DaemonInfo *i =
-        MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
-    return i->num_connections >= OV_API_CONNECTIONS_MAX;
+    if (ov_api_guests_room(&a->guests) && !a->starved)
+        uv_poll_start(&a->knock, UV_READABLE, on_knock);
+    else
+        uv_poll_stop(&a->knock);
 }
 
-/* At its limit libmicrohttpd stops listening, and only begins again in the run after one that made
- * room. */
 static void run(struct ov_api *a)
 {
     MHD_UNSIGNED_LONG_LONG ms = 0;
-    bool was_full = full(a);
     end_overdue(a);
     MHD_run(a->http);
-    if (was_full && !full(a))
-        MHD_run(a->http);
-    if (MHD_get_timeout(a->http, &ms) == MHD_YES)
+    listen_if_room(a);
+    bool timed = MHD_get_timeout(a->http, &ms) == MHD_YES;
+    if (a->starved && (!timed || ms > STARVED_MS))
+        ms = STARVED_MS;
+    if (timed || a->starved)
         uv_timer_start(&a->timer, on_timer, ms, 0);
     else
         uv_timer_stop(&a->timer);
 }
 
-/* Let the group in, as far as the socket: the directory's secrets are 0600. */
-static void open_to_group(struct ov_api *a)
+static void let_in(struct ov_api *a, int fd, const struct ov_api_caller *who)
 {
-    const struct group *g = getgrnam(GROUP);
-    if (g == NULL)
-        return;
-    a->group = g->gr_gid;
-    a->has_group = chown(a->path, (uid_t)-1, a->group) == 0 && chmod(a->path, 0660) == 0 &&
-                   chown(ov_state_dir(a->d->state), (uid_t)-1, a->group) == 0 &&
-                   chmod(ov_state_dir(a->d->state), 0710) == 0;
-    if (!a->has_group)
-        ov_log(&a->d->log, OV_LOG_WARN, "the group " GROUP " cannot be let in: %s",
-               strerror(errno));
+    const struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct ov_api_guest *out;
+    a->entering = ov_api_guests_enter(&a->guests, who, fd, uv_now(&a->d->loop), &out);
+    if (out != NULL)
+        shutdown(out->fd, SHUT_RDWR);
+    if (MHD_add_connection(a->http, fd, (const struct sockaddr *)&sa, sizeof(sa)) != MHD_YES)
+        a->entering->here = false; /* it is closed */
 }
 
-/* The lock on the state directory is ours, so a socket that is there already is a dead one. */
-static int listen_on(struct ov_api *a, char why[OV_WHY_MAX])
+static void on_knock(uv_poll_t *p, int status, int events)
 {
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    if (strlen(a->path) >= sizeof(sa.sun_path)) {
-        snprintf(why, OV_WHY_MAX, "%.120s is too long for a socket: choose a shorter directory",
-                 a->path);
-        return -1;
+    struct ov_api *a = p->data;
+    struct ov_api_caller who;
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_MAX && ov_api_guests_room(&a->guests); i++) {
+        int fd = ov_api_door_accept(&a->door, &who);
+        if (fd < 0) {
+            a->starved = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+            break;
+        }
+        let_in(a, fd, &who);
     }
-    memcpy(sa.sun_path, a->path, strlen(a->path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    mode_t old = umask(0177);
-    if (fd < 0 || (unlink(a->path) != 0 && errno != ENOENT) ||
-        bind(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(fd, BACKLOG) != 0) {
-        snprintf(why, OV_WHY_MAX, "cannot listen on %.120s: %s", a->path, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        fd = -1;
-    }
-    umask(old);
-    return fd;
+    run(a);
 }
 
 static void on_closed(uv_handle_t *h)
@@ -489,21 +445,21 @@ int ov_api_open(struct ov_daemon *d, struct ov_api **out, char why[OV_WHY_MAX])
     if (a == NULL)
         return OV_ENOMEM;
     a->d = d;
-    int fd = -1, err = ov_path_join(a->path, ov_state_dir(d->state), "ovpn.sock", why);
-    if (err == OV_OK && (fd = listen_on(a, why)) < 0)
-        err = OV_EIO;
+    const char *dir = ov_state_dir(d->state);
+    int err = ov_path_join(a->path, dir, "ovpn.sock", why);
+    if (err == OV_OK)
+        err = ov_api_door_open(&a->door, a->path, dir, &d->log, why);
     if (err == OV_OK) {
-        open_to_group(a);
-        a->http = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, a,
-                                   MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                   (unsigned)OV_API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        a->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+                                   on_request, a, MHD_OPTION_CONNECTION_LIMIT,
+                                   (unsigned)OV_API_GUESTS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                    (unsigned)OV_API_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                                    (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
                                    on_completed, a, MHD_OPTION_NOTIFY_CONNECTION, on_connection, a,
                                    MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
         if (a->http == NULL) {
             snprintf(why, OV_WHY_MAX, "the local API cannot start");
-            close(fd);
+            close(a->door.fd);
             err = OV_EIO;
         }
     }
@@ -514,9 +470,11 @@ int ov_api_open(struct ov_daemon *d, struct ov_api **out, char why[OV_WHY_MAX])
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(a->http, MHD_DAEMON_INFO_EPOLL_FD);
     uv_timer_init(&d->loop, &a->timer);
     uv_poll_init(&d->loop, &a->poll, info->epoll_fd);
-    a->timer.data = a->poll.data = a;
-    a->open_handles = 2;
+    uv_poll_init(&d->loop, &a->knock, a->door.fd);
+    a->timer.data = a->poll.data = a->knock.data = a;
+    a->open_handles = 3;
     uv_poll_start(&a->poll, UV_READABLE, on_poll);
+    listen_if_room(a);
     *out = a;
     return OV_OK;
 }
@@ -525,9 +483,12 @@ void ov_api_close(struct ov_api *a)
 {
     if (a == NULL)
         return;
-    uv_poll_stop(&a->poll); /* before its descriptor goes */
+    uv_poll_stop(&a->poll); /* before their descriptors go */
+    uv_poll_stop(&a->knock);
     uv_close((uv_handle_t *)&a->poll, on_closed);
+    uv_close((uv_handle_t *)&a->knock, on_closed);
     uv_close((uv_handle_t *)&a->timer, on_closed);
     MHD_stop_daemon(a->http);
+    close(a->door.fd);
     unlink(a->path);
 }

@@ -5,10 +5,10 @@
 
 #include "file.h"
 
-#define OV_API_BODY_MAX        (64 * 1024)
-#define OV_API_CONNECTIONS_MAX 32
-#define OV_API_TIMEOUT_S       5  /* of a silent connection */
-#define OV_API_REQUEST_S       10 /* for one request with its answer, however busy */
+#define OV_API_BODY_MAX     (64 * 1024)
+#define OV_API_TIMEOUT_S    5   /* of a silent connection */
+#define OV_API_REQUEST_S    10  /* for one request with its answer, however busy */
+#define OV_API_REQUESTS_MAX 100 /* on one connection of whoever is no owner */
 
 struct ov_daemon;
 struct ov_api;

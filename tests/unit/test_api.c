@@ -1,6 +1,7 @@
 /* The local API over a real daemon: one child process with a controller in a network namespace of
  * its own, spoken to by libcurl and by bare sockets. */
 #include "cli/api.h"
+#include "cli/api_guests.h"
 #include "cli/daemon.h"
 
 #include "edge.h"
@@ -9,10 +10,12 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <grp.h>
 #include <jansson.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -21,6 +24,7 @@
 
 static char dir[TEMPDIR_MAX], sock[TEMPDIR_MAX + 16];
 static int notify_fd;
+static gid_t group; /* whose members may look */
 static pid_t child;
 
 /* ---- the daemon ---- */
@@ -75,11 +79,27 @@ static bool stop_daemon(void)
     return told && access(sock, F_OK) != 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* There is a group of the daemon's here, as on an installed system. 0: there can be none. */
+static gid_t make_group(void)
+{
+    const struct group *g = getgrnam("ovpn");
+    if (g != NULL)
+        return g->gr_gid;
+    return geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
+                   mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                   edge_sh("cp /etc/group %s/group && echo ovpn:x:65533: >> %s/group && "
+                           "mount --bind %s/group /etc/group",
+                           dir, dir, dir)
+               ? 65533
+               : 0;
+}
+
 static int start(void **state)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     (void)state;
     tempdir_make(dir);
+    group = make_group();
     snprintf(sock, sizeof(sock), "%s/state/ovpn.sock", dir);
     snprintf(sa.sun_path, sizeof(sa.sun_path), "%.90s/notify", dir);
     notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -167,6 +187,49 @@ static void refused(const char *method, const char *path, const char *body, long
     if (strstr(text_of(e, "message"), word) == NULL)
         fail_msg("\"%s\" is not in \"%s\"", word, text_of(e, "message"));
     json_decref(o);
+}
+
+/* ---- other users ---- */
+
+/* Do it as another user whom nothing but the API keeps out. The process, or 0: there is no other
+ * user. */
+static pid_t as_nobody(gid_t gid, int (*fn)(const int *fds), const int *fds)
+{
+    char path[TEMPDIR_MAX + 8], byte = 0;
+    int told[2];
+    if (geteuid() != 0 || gid == 0)
+        return 0;
+    snprintf(path, sizeof(path), "%s/state", dir);
+    assert_int_equal(chmod(dir, 0755) + chmod(path, 0755) + chmod(sock, 0666) + pipe(told), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        byte = setgroups(0, NULL) == 0 && setgid(gid) == 0 && setuid(65534) == 0;
+        (void)!write(told[1], &byte, 1);
+        close(told[0]);
+        close(told[1]);
+        _exit(byte ? fn(fds) : 0);
+    }
+    close(told[1]);
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    close(told[0]);
+    if (byte)
+        return pid;
+    waitpid(pid, NULL, 0);
+    return 0;
+}
+
+static void no_other_user(const char *what)
+{
+    fprintf(stderr, "SKIPPED: %s: there is no second user here\n", what);
+    skip();
+}
+
+static int outcome(pid_t pid)
+{
+    int st = -1;
+    assert_int_equal(waitpid(pid, &st, 0), pid);
+    assert_true(WIFEXITED(st));
+    return WEXITSTATUS(st);
 }
 
 /* ---- tests ---- */
@@ -668,32 +731,116 @@ static void rubbish(void **state)
     assert_int_equal(ask("GET", "/v1/status", NULL, false, NULL), 200);
 }
 
+static int is_turned_away(const int *fds)
+{
+    (void)fds;
+    return ask("GET", "/v1/status", NULL, false, NULL) == 403 &&
+                   ask("POST", NETS, "{\"name\":\"x\"}", false, NULL) == 403
+               ? 0
+               : 1;
+}
+
 /* Everybody but root, ourselves and the group is turned away. */
 static void strangers(void **state)
 {
     (void)state;
-    if (geteuid() != 0)
-        skip();
-    chmod(dir, 0755);
-    char path[TEMPDIR_MAX + 8];
-    snprintf(path, sizeof(path), "%s/state", dir);
-    chmod(path, 0755);
-    chmod(sock, 0666); /* so that it is the credentials that count */
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (setgid(65534) != 0 || setuid(65534) != 0)
-            _exit(9);
-        _exit(ask("GET", "/v1/status", NULL, false, NULL) == 403 &&
-                      ask("POST", NETS, "{\"name\":\"x\"}", false, NULL) == 403
-                  ? 0
-                  : 1);
+    pid_t pid = as_nobody(65534, is_turned_away, NULL);
+    if (pid == 0)
+        no_other_user("strangers");
+    assert_int_equal(outcome(pid), 0);
+}
+
+/* One request and its answer, in `text`. False: the connection is at its end, or silent for so
+ * long. */
+static bool talk(int fd, int ms, char text[4096])
+{
+    static const char GET[] = "GET /v1/networks HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    if (send(fd, GET, sizeof(GET) - 1, MSG_NOSIGNAL) != sizeof(GET) - 1 || poll(&p, 1, ms) != 1)
+        return false;
+    ssize_t n = recv(fd, text, 4095, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+#define CROWD OV_API_CONNECTIONS_MAX
+
+/* As many connections as there are, none of them ever silent for long, until fds[1] is closed. */
+static int crowd(const int *fds)
+{
+    struct pollfd enough = {.fd = fds[0], .events = POLLIN};
+    int conn[CROWD];
+    bool in[CROWD] = {0}; /* it was served before: it is kept, however busy the daemon is */
+    char text[4096];
+    unsigned served = 0;
+    close(fds[1]);
+    for (size_t i = 0; i < CROWD; i++)
+        conn[i] = -1;
+    for (bool first = true; first || poll(&enough, 1, 0) == 0; first = false) {
+        for (size_t i = 0; i < CROWD; i++) {
+            if (conn[i] < 0)
+                conn[i] = dial();
+            in[i] = talk(conn[i], in[i] ? PATIENCE_MS : 100, text);
+            if (in[i]) {
+                served++;
+            } else {
+                close(conn[i]);
+                conn[i] = -1;
+            }
+        }
+        if (first && write(fds[2], "", 1) != 1)
+            return 1;
     }
-    int st = -1;
-    waitpid(pid, &st, 0);
-    assert_true(WIFEXITED(st));
-    if (WEXITSTATUS(st) == 9)
-        skip(); /* a user namespace with one user only */
-    assert_int_equal(WEXITSTATUS(st), 0);
+    return served >= CROWD / 2 ? 0 : 2;
+}
+
+/* One user who keeps all connections that he gets keeps nobody out. */
+static void crowded(void **state)
+{
+    int enough[2], begun[2];
+    char byte;
+    (void)state;
+    assert_int_equal(pipe(enough) + pipe(begun), 0);
+    pid_t pid = as_nobody(group, crowd, (const int[]){enough[0], enough[1], begun[1]});
+    if (pid == 0)
+        no_other_user("a crowd");
+    assert_int_equal(read(begun[0], &byte, 1), 1);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(ask("GET", "/v1/status", NULL, false, NULL), 200);
+    close(enough[1]);
+    assert_int_equal(outcome(pid), 0);
+    close(enough[0]);
+    close(begun[0]);
+    close(begun[1]);
+}
+
+/* Nothing is left of a connection after its last request. */
+static int is_ended(const int *fds)
+{
+    char text[4096];
+    int fd = dial();
+    (void)fds;
+    for (unsigned i = 1; i <= OV_API_REQUESTS_MAX; i++)
+        if (!talk(fd, PATIENCE_MS, text) ||
+            (strcasestr(text, "\r\nconnection: close\r\n") != NULL) != (i == OV_API_REQUESTS_MAX))
+            return 1;
+    return recv(fd, text, sizeof(text), 0) == 0 ? 0 : 2;
+}
+
+static void requests_are_counted(void **state)
+{
+    char text[4096];
+    (void)state;
+    pid_t pid = as_nobody(group, is_ended, NULL);
+    if (pid == 0)
+        no_other_user("how many requests a connection has");
+    assert_int_equal(outcome(pid), 0);
+    int fd = dial(); /* an owner's goes on */
+    for (unsigned i = 0; i < OV_API_REQUESTS_MAX + 10; i++) {
+        assert_true(talk(fd, PATIENCE_MS, text));
+        assert_null(strcasestr(text, "connection: close"));
+    }
+    close(fd);
 }
 
 int main(void)
@@ -709,6 +856,8 @@ int main(void)
         cmocka_unit_test(pings),
         cmocka_unit_test(rubbish),
         cmocka_unit_test(strangers),
+        cmocka_unit_test(crowded),
+        cmocka_unit_test(requests_are_counted),
         cmocka_unit_test(names),
         cmocka_unit_test(hosts_are_bounded),
         cmocka_unit_test(restart),

@@ -1,6 +1,7 @@
 /* The daemon's process: no core with keys in it, no death by a stray signal, and an API that a few
  * bad clients cannot keep for themselves. */
 #include "cli/api.h"
+#include "cli/api_guests.h"
 #include "cli/daemon.h"
 
 #include "edge.h"
