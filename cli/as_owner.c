@@ -70,12 +70,12 @@ static void make_plain(char text[OV_WHY_MAX])
 int ov_as_owner(const char *path, ov_as_owner_fn *fn, const void *in, void *out, size_t outlen,
                 char why[OV_WHY_MAX])
 {
-    uid_t uid;
-    gid_t gid;
-    int status = 0, err = geteuid() == 0 ? find_owner(path, &uid, &gid, why) : OV_OK;
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    int status = 0, err = uid == 0 ? find_owner(path, &uid, &gid, why) : OV_OK;
     if (err != OV_OK)
         return err;
-    if (geteuid() != 0 || uid == 0)
+    if (uid == geteuid())
         return fn(in, out, why);
     size_t len = sizeof(struct shared) + outlen;
     struct shared *s = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -154,6 +154,7 @@ void ov_engine_push(struct ov_controller *c, const struct ov_net_record *n, ov_w
         ov_log(&c->log, OV_LOG_WARN, "controller: network %s: members not told: %s", n->name,
                r == OV_ENOMEM ? ov_strerror(r) : c->store->error);
         free(v);
+        free(revoked);
         return;
     }
     for (size_t i = 0; i < count; i++)
