@@ -300,7 +300,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
                                   size_t *size, void **state)
 {
     struct ov_api *a = cls;
-    struct ov_api_call c = {.d = a->d};
+    struct ov_api_call c = {.d = a->d, .owner = guest_of(conn)->access == OV_API_ACCESS_ALL};
     (void)version;
     if (*state == NULL)
         return begin(a, conn, url, method, state);

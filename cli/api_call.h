@@ -16,6 +16,7 @@ struct ov_daemon;
 
 struct ov_api_call {
     struct ov_daemon *d;
+    bool owner;                        /* who calls may use /v1/controller */
     const char *args[OV_API_ARGS_MAX]; /* what stood where the path has '?' */
     const json_t *body;                /* an object, never NULL */
     unsigned status;                   /* of the answer */
@@ -38,11 +39,11 @@ __attribute__((format(printf, 5, 6))) void ov_api_error(struct ov_api_call *c, u
 /* The answer for an enum ov_error, with a sentence that came with it. */
 void ov_api_failed(struct ov_api_call *c, int err, const char *message, const char *hint);
 
-/* Whom people mean: an address, an overlay IP, on a controller a member's name too. 0: nobody; with
- * *asked somebody may be known in a second. */
-ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text, bool *asked);
-/* Is it a member of a network whose controller runs here? */
-bool ov_api_is_member(const struct ov_daemon *d, ov_addr addr);
+/* Whom people mean: an address, an overlay IP, for the owner of a controller a member's name too.
+ * 0: nobody; with *asked somebody may be known in a second. */
+ov_addr ov_api_find_peer(const struct ov_api_call *c, const char *text, bool *asked);
+/* Is it a member of a network whose controller runs here? False to all but the owner. */
+bool ov_api_is_member(const struct ov_api_call *c, ov_addr addr);
 /* /v1/doctor: api_doctor.c */
 void ov_api_get_doctor(struct ov_api_call *c);
 

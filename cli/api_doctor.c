@@ -65,16 +65,18 @@ static void set_ping(struct ov_daemon *d, json_t *report, const char *key, ov_ad
         json_object_set_new(report, key, ov_json_of_ping(p));
 }
 
-static void add_peer(struct ov_daemon *d, const char *text, json_t *report)
+static void add_peer(const struct ov_api_call *c, json_t *report)
 {
+    struct ov_daemon *d = c->d;
+    const char *text = c->args[0];
     struct ov_peer_info info;
     bool asked;
-    ov_addr addr = ov_api_find_peer(d, text, &asked);
+    ov_addr addr = ov_api_find_peer(c, text, &asked);
     json_object_set_new(report, "asked", ov_json_of_text(text));
     if (addr == 0)
         return;
     json_object_set_new(report, "self", json_boolean(addr == ov_node_identity(d->node)->addr));
-    json_object_set_new(report, "member", json_boolean(ov_api_is_member(d, addr)));
+    json_object_set_new(report, "member", json_boolean(ov_api_is_member(c, addr)));
     if (ov_node_peer(d->node, addr, &info) == OV_OK)
         json_object_set_new(report, "peer", ov_json_of_peer(d, &info));
     set_ping(d, report, "ping", addr, false);
@@ -109,7 +111,7 @@ void ov_api_get_doctor(struct ov_api_call *c)
     if (report != NULL) {
         add_networks(d, report);
         if (c->args[0] != NULL)
-            add_peer(d, c->args[0], report);
+            add_peer(c, report);
         ov_facts_judge(report);
     }
     ov_api_reply(c, 200, report);

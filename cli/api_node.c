@@ -307,24 +307,26 @@ static int match_members_of(void *arg, const struct ov_net_record *n)
     return s->store->ops->member_each(s->store, n->netid, match_member, s);
 }
 
-/* The one member of our networks that is meant; 0: there is none, or there are several. */
-static ov_addr by_membership(const struct ov_daemon *d, struct member_search s)
+/* The one member of our networks that is meant; 0: there is none, or there are several. Who may not
+ * list them may not try them out here either. */
+static ov_addr by_membership(const struct ov_api_call *c, struct member_search s)
 {
-    if (d->owner == NULL)
+    if (c->d->owner == NULL || !c->owner)
         return 0;
-    s.store = ov_owner_store(d->owner);
+    s.store = ov_owner_store(c->d->owner);
     if (s.store->ops->net_each(s.store, match_members_of, &s) != OV_OK)
         return 0;
     return s.count == 1 ? s.found : 0;
 }
 
-bool ov_api_is_member(const struct ov_daemon *d, ov_addr addr)
+bool ov_api_is_member(const struct ov_api_call *c, ov_addr addr)
 {
-    return by_membership(d, (struct member_search){.addr = addr}) != 0;
+    return by_membership(c, (struct member_search){.addr = addr}) != 0;
 }
 
-ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text, bool *asked)
+ov_addr ov_api_find_peer(const struct ov_api_call *c, const char *text, bool *asked)
 {
+    struct ov_daemon *d = c->d;
     ov_addr addr = 0;
     struct ov_ip ip = {0};
     *asked = false;
@@ -334,7 +336,7 @@ ov_addr ov_api_find_peer(struct ov_daemon *d, const char *text, bool *asked)
         addr = ov_node_seek(d->node, &ip, asked, ov_daemon_now(d));
         ov_daemon_drain(d);
     }
-    return addr ? addr : by_membership(d, (struct member_search){.name = text, .ip = ip});
+    return addr ? addr : by_membership(c, (struct member_search){.name = text, .ip = ip});
 }
 
 static void not_found(struct ov_api_call *c, const char *text, bool asked)
@@ -367,7 +369,7 @@ static void post_ping(struct ov_api_call *c)
         return;
     }
     bool asked;
-    ov_addr addr = ov_api_find_peer(d, text, &asked);
+    ov_addr addr = ov_api_find_peer(c, text, &asked);
     if (addr == 0) {
         not_found(c, text, asked);
         return;
