@@ -134,6 +134,8 @@ $(BUILD)/tests/unit/test_commands: $(BUILD)/ovpn
 # An allocator that refuses, inside the engine.
 $(BUILD)/tests/unit/test_memory: override LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
     -Wl,--wrap=ov_node_datagrams,--wrap=ov_node_frames,--wrap=ov_node_tick
+# A library that cannot be loaded for a while.
+$(BUILD)/tests/unit/test_links: override LDFLAGS += -Wl,--wrap=ov_tls_context_new
 # A disk that is slow, full or silent.
 $(BUILD)/tests/unit/test_state: override LDFLAGS += -Wl,--wrap=fsync
 $(BUILD)/tests/unit/test_end: override LDFLAGS += -Wl,--wrap=fsync,--wrap=ov_node_pull

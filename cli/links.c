@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LINKS_MAX (OV_LISTEN_MAX + OV_LINKS_MAX)
+#define LINKS_MAX    (OV_LISTEN_MAX + OV_LINKS_MAX)
+#define TLS_AGAIN_MS (60 * 1000) /* after it could not be had: the reason may be gone */
 
 struct ov_links_item {
     struct ov_links *l;
@@ -26,8 +27,8 @@ struct ov_links {
     struct ov_daemon *d;
     struct ov_identity_secret id; /* a root's: for its certificate */
     struct ov_tls_context *tls;   /* made when it is first needed */
-    bool tls_tried;
-    char tls_why[OV_TLS_WHY];
+    uint64_t tls_again;           /* when to try again; uv_now() */
+    char tls_why[OV_TLS_WHY];     /* why there is none; empty: not known yet, or there is one */
     struct ov_dial *dial;
     struct ov_listen *listen; /* NULL: this is no root, or it has no port */
     struct ov_links_port ports[OV_LINKS_PORTS];
@@ -153,14 +154,24 @@ static void on_down(void *arg, struct ov_stream *s, const char *why)
         ov_dial_down(way, k, why, refused);
 }
 
+/* NULL: there is none for now, as tls_why says. Told once, not at each try. */
 static struct ov_tls_context *context(struct ov_links *l)
 {
-    bool root = l->d->settings->root;
-    if (l->tls_tried)
+    char why[OV_TLS_WHY];
+    uint64_t now = uv_now(&l->d->loop);
+    if (l->tls != NULL || now < l->tls_again)
         return l->tls;
-    l->tls_tried = true;
-    if (ov_tls_context_new(root ? &l->id : NULL, &l->tls, l->tls_why) != OV_OK)
-        ov_log(&l->d->log, OV_LOG_WARN, "no TLS: %s", l->tls_why);
+    l->tls_again = now + TLS_AGAIN_MS;
+    if (ov_tls_context_new(l->d->settings->root ? &l->id : NULL, &l->tls, why) != OV_OK) {
+        l->tls = NULL;
+        if (strcmp(why, l->tls_why) != 0)
+            ov_log(&l->d->log, OV_LOG_WARN, "no TLS: %s", why);
+        memcpy(l->tls_why, why, sizeof(l->tls_why));
+        return NULL;
+    }
+    if (l->tls_why[0] != '\0')
+        ov_log(&l->d->log, OV_LOG_INFO, "TLS is there again");
+    l->tls_why[0] = '\0';
     return l->tls;
 }
 
