@@ -2,11 +2,35 @@
 #include "hop.h"
 #include "peer.h"
 
-#define SPREAD OV_SEC /* when all have to hurry */
+#define SPREAD OV_SEC       /* when all have to hurry */
+#define LOOK   (5 * OV_SEC) /* whether a root is still there */
 
 static bool is_active(const struct ov_peer *p)
 {
     return p->e->now - p->last_frame < OV_PEER_ACTIVE;
+}
+
+/* There are roots of ours, and none is there now: whoever loses us does not find us again. */
+static bool is_orphaned(const struct ov_engine *e)
+{
+    bool any = false;
+    for (const struct ov_peer *r = e->keep; r; r = r->keep_next) {
+        if (r->relay && ov_peer_online(r))
+            return false;
+        any |= r->relay;
+    }
+    return any;
+}
+
+/* A member that we talked with, though not lately, and have a direct way to. */
+static bool is_spare(const struct ov_peer *p)
+{
+    return p->remember && p->last_frame && p->paths && p->paths->active >= 0;
+}
+
+static bool is_wanted(const struct ov_peer *p)
+{
+    return p->keep || is_active(p) || (is_spare(p) && is_orphaned(p->e));
 }
 
 /* The gap to keep where `planned` is enough for most. On a LAN nobody forgets. */
@@ -70,8 +94,10 @@ void ov_peer_kept_alive(struct ov_peer *p)
 ov_time ov_peer_keepalive(struct ov_peer *p)
 {
     ov_time now = p->e->now, gap = gap_now(p);
-    if (!ov_peer_up(p) || (!p->keep && !is_active(p)))
+    if (!ov_peer_up(p))
         return OV_NEVER;
+    if (!is_wanted(p))
+        return is_spare(p) ? now + LOOK : OV_NEVER;
     if (ov_session_wants_rekey(p->e, &p->s))
         ov_peer_rehandshake(p);
     if (now < p->keepalive_next)
@@ -90,7 +116,7 @@ void ov_peers_keepalive(struct ov_engine *e)
     struct ov_peer *p;
     for (size_t it = 0; (p = ov_map_next(&e->peers, &it, NULL)) != NULL;) {
         ov_time when = e->now + ov_random_below(&e->random, SPREAD / OV_MS) * OV_MS;
-        if (!p->paths || (!p->keep && !is_active(p)) || p->keepalive_next <= when)
+        if (!p->paths || !is_wanted(p) || p->keepalive_next <= when)
             continue;
         p->keepalive_next = when;
         ov_peer_wake(p, when);
