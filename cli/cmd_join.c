@@ -136,28 +136,11 @@ static void show(struct join *j, const json_t *net)
     }
 }
 
-/* The first address of ours that the device has; NULL: all are refused here, or there is none. */
-static const char *first_taken(const json_t *net)
-{
-    const char *problem = ov_json_text(net, "device_problem", "");
-    char refused[128];
-    const json_t *v;
-    size_t i;
-
-    json_array_foreach(json_object_get(net, "addresses"), i, v)
-    {
-        snprintf(refused, sizeof refused, "address %s is refused", json_string_value(v));
-        if (!strstr(problem, refused))
-            return json_string_value(v);
-    }
-    return NULL;
-}
-
 /* An address without its prefix length: 10.147.17.5/24 -> 10.147.17.5. */
 static void print_joined(const json_t *net, const char *netid)
 {
     const char *name = ov_json_text(net, "name", "");
-    const char *first = first_taken(net);
+    const char *first = json_string_value(json_array_get(json_object_get(net, "addresses"), 0));
     char *clean = ov_text_clean(*name ? name : netid, false);
 
     printf("joined %s", clean);

@@ -30,6 +30,19 @@ static const char *state_words(const char *state)
     return state;
 }
 
+/* What the network gave this computer, and did not get a place on it. */
+static const char *lack_words(const json_t *net)
+{
+    const json_t *left_out = json_object_get(net, "left_out");
+    const char *first = ov_json_text(json_array_get(left_out, 0), "address", "");
+
+    if (json_array_size(left_out) == 0)
+        return "";
+    if (json_array_size(json_object_get(net, "addresses")) == 0)
+        return ", without its address";
+    return strchr(first, ':') ? ", without its IPv6 address" : ", without its IPv4 address";
+}
+
 static void add(struct ov_table *t, const json_t *net)
 {
     char *addresses = ov_json_join(json_object_get(net, "addresses"), NULL, ", ");
@@ -39,7 +52,7 @@ static void add(struct ov_table *t, const json_t *net)
 
     ov_table_add(t, ov_json_text(net, "netid", ""));
     ov_table_add(t, ov_json_text(net, "name", ""));
-    ov_table_addf(t, "%s%s", state_words(state),
+    ov_table_addf(t, "%s%s%s", state_words(state), ready ? lack_words(net) : "",
                   ready && !ov_json_flag(controller, "online") ? ", controller away" : "");
     ov_table_add(t, ov_json_text(net, "device", ""));
     ov_table_addf(t, "%.0f", ov_json_number(net, "members", 0));

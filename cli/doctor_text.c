@@ -120,7 +120,8 @@ static void print_network(const struct page *p, const json_t *n)
     char *ips = ov_json_join(json_object_get(n, "addresses"), NULL, ", ");
     const char *message = ov_json_text(n, "message", "");
     if (*problem)
-        line(p, BAD, label, "%s", problem);
+        line(p, is(n, "device", "") || json_array_size(json_object_get(n, "left_out")) ? BAD : NOTE,
+             label, "%s", problem);
     else if (is(n, "state", "ready"))
         line(p, no(json_object_get(n, "controller"), "online") ? NOTE : GOOD, label,
              "%s on %s, MTU %.0f%s", *ips ? ips : "no address",

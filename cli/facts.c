@@ -153,18 +153,42 @@ static void read_status(const json_t *report, struct ov_facts *f)
 
 /* ---- networks ---- */
 
+/* The first address that this computer did not get, for that reason; NULL: none. */
+static const char *left_out(const json_t *n, const char *reason)
+{
+    const json_t *list = json_object_get(n, "left_out");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (is(json_array_get(list, i), "reason", reason))
+            return text(json_array_get(list, i), "address");
+    return NULL;
+}
+
 static enum ov_net_trouble trouble_of(const json_t *n)
 {
     bool ready = is(n, "state", "ready"), refused = text(n, "reason") != NULL;
     if (is(n, "state", "refused") || (!ready && refused && !is(n, "reason", "unavailable")))
         return OV_NET_REFUSED;
-    if (text(n, "device_problem") != NULL)
+    if (text(n, "device_problem") != NULL && text(n, "device") == NULL)
         return OV_NET_NO_DEVICE;
+    if (left_out(n, "taken") != NULL)
+        return OV_NET_TAKEN;
+    if (left_out(n, "refused") != NULL ||
+        (left_out(n, "failed") != NULL && json_array_size(json_object_get(n, "addresses")) == 0))
+        return OV_NET_NO_ADDRESS;
     if (is(n, "state", "waiting"))
         return OV_NET_WAITING;
     if (!ready)
         return OV_NET_NO_CONTROLLER;
-    return no(json_object_get(n, "controller"), "online") ? OV_NET_AWAY : OV_NET_FINE;
+    if (no(json_object_get(n, "controller"), "online"))
+        return OV_NET_AWAY;
+    return text(n, "device_problem") != NULL ? OV_NET_PARTLY : OV_NET_FINE;
+}
+
+/* What is told of that trouble. */
+static const char *message_of(const json_t *n, enum ov_net_trouble t)
+{
+    bool device = t == OV_NET_NO_DEVICE || t == OV_NET_TAKEN || t == OV_NET_NO_ADDRESS;
+    return text(n, device || t == OV_NET_PARTLY ? "device_problem" : "message");
 }
 
 static void read_networks(const json_t *report, struct ov_facts *f, struct ov_facts_room *room)
@@ -179,7 +203,8 @@ static void read_networks(const json_t *report, struct ov_facts *f, struct ov_fa
             continue;
         f->trouble = t;
         f->net = text(n, "name") != NULL ? text(n, "name") : text(n, "netid");
-        f->net_message = t == OV_NET_NO_DEVICE ? text(n, "device_problem") : text(n, "message");
+        f->net_message = message_of(n, t);
+        f->net_address = left_out(n, t == OV_NET_TAKEN ? "taken" : "refused");
         if (t == OV_NET_WAITING && self != NULL) {
             snprintf(room->waiting, sizeof(room->waiting), "%.20s", self);
             f->net_message = room->waiting;

@@ -291,6 +291,26 @@ static json_t *network_hosts(const struct ov_host_info *v, size_t n)
     return list;
 }
 
+/* Our addresses that this computer did not get go to *left_out, and the others are returned. */
+static json_t *network_addresses(struct ov_daemon *d, const struct ov_network_info *info,
+                                 json_t **left_out)
+{
+    json_t *addresses = json_array();
+    *left_out = json_array();
+    for (size_t i = 0; info->state == OV_NET_STATE_READY && i < info->cert.naddrs; i++) {
+        char text[OV_PREFIX_TEXT];
+        const struct ov_prefix *p = &info->cert.addrs[i];
+        const char *reason = ov_networks_left_out(d->networks, info->net, p);
+        ov_prefix_format(p, text);
+        if (reason == NULL)
+            json_array_append_new(addresses, json_string(text));
+        else
+            json_array_append_new(*left_out,
+                                  json_pack("{s:s,s:s}", "address", text, "reason", reason));
+    }
+    return addresses;
+}
+
 json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *info)
 {
     static const char *const STATE[] = {
@@ -306,15 +326,16 @@ json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *in
     const struct ov_net_config *cfg = &info->config;
     ov_networks_device(d->networks, info->net, &device, &problem);
     network_message(d, info, hosts, nhosts, problem, message);
+    json_t *left_out, *addresses = network_addresses(d, info, &left_out);
     json_t *o = json_pack(
-        "{s:o,s:o,s:o,s:s,s:s?,s:o,s:s?,s:o,s:s,s:o,s:o}", "netid", ov_json_of_netid(info->net),
+        "{s:o,s:o,s:o,s:s,s:s?,s:o,s:s?,s:o,s:s,s:o,s:o,s:o}", "netid", ov_json_of_netid(info->net),
         "name", ov_json_of_text(info->has_config ? cfg->name : ""), "member_name",
         ov_json_of_text(info->member_name), "state", STATE[info->state], "reason",
         ready ? NULL : reason(info->status), "message", ov_json_of_text(message), "device", device,
         "device_problem", problem != NULL ? ov_json_of_text(problem) : json_null(), "mac",
         ov_mac_format(&info->mac, mac), "mtu",
-        info->has_config ? json_integer(cfg->mtu) : json_null(), "addresses",
-        ov_json_of_prefixes(info->cert.addrs, ready ? info->cert.naddrs : 0));
+        info->has_config ? json_integer(cfg->mtu) : json_null(), "addresses", addresses, "left_out",
+        left_out);
     if (o == NULL)
         return NULL;
     json_object_set_new(o, "routes",

@@ -397,6 +397,21 @@ void ov_networks_device(const struct ov_networks *n, ov_netid id, const char **d
                                          : NULL;
 }
 
+const char *ov_networks_left_out(const struct ov_networks *n, ov_netid id,
+                                 const struct ov_prefix *addr)
+{
+    const struct net *net = find(n, id);
+    if (net == NULL || net->tap == NULL)
+        return NULL;
+    for (size_t i = 0; i < net->applied.naddrs; i++) {
+        if (memcmp(&net->applied.addrs[i], addr, sizeof(*addr)) != 0)
+            continue;
+        int err = ov_link_addr(net->link, addr);
+        return err == OV_OK ? NULL : err == OV_EEXIST ? "taken" : "failed";
+    }
+    return "refused";
+}
+
 uint64_t ov_networks_dropped(const struct ov_networks *n)
 {
     uint64_t sum = n->dropped;

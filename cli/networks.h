@@ -29,6 +29,11 @@ void ov_networks_offload(const struct ov_networks *n, char out[OV_OFFLOAD_TEXT])
 /* Both are NULL when there is nothing to tell; they live until the next run(). */
 void ov_networks_device(const struct ov_networks *n, ov_netid net, const char **device,
                         const char **problem);
+/* Why this computer did not get `addr`, one of ours in that network: "taken" (the network is that
+ * of another interface), "refused" (the user does not consent), "failed" (by the kernel); NULL: it
+ * has it, or there is no device yet. */
+const char *ov_networks_left_out(const struct ov_networks *n, ov_netid net,
+                                 const struct ov_prefix *addr);
 /* Frames that the devices did not take. */
 uint64_t ov_networks_dropped(const struct ov_networks *n);
 /* Is this interface one of ours, or a bridge that holds one? */

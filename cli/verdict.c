@@ -189,6 +189,16 @@ static bool no_way_out(const struct ov_facts *f, struct ov_verdict *v)
 
 /* ---- networks ---- */
 
+/* Another subnet must not be that of the same home, however wide that is. */
+static void advise_subnet(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *clash = or (f->net_address, ":");
+    if (strchr(clash, ':') == NULL) /* (those of IPv6 are not chosen by people) */
+        advise(v, "ask the network's owner for another subnet, such as: ovpn net set %s pool %s",
+               or (f->net, "NET"),
+               strncmp(clash, "10.", 3) == 0 ? "192.168.99.0/24" : "10.99.0.0/24");
+}
+
 static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
 {
     const char *net = or (f->net, "?"), *message = or (f->net_message, "");
@@ -203,6 +213,24 @@ static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
             or (message, "?"));
         advise(v, "/dev/net/tun must be there, and the daemon run as root or with CAP_NET_ADMIN "
                   "(its systemd unit does)");
+        return true;
+    case OV_NET_TAKEN:
+        say(v, "subnet_taken", OV_OUTCOME_BROKEN,
+            "This computer is in the network %s, but without its address %s there, as that subnet "
+            "is in use here already, mostly by the local network at home: %s.",
+            net, or (f->net_address, "?"), or (message, "?"));
+        advise_subnet(f, v);
+        advise(v, "or give the local network another one, in its router's settings; ovpn goes on "
+                  "by itself");
+        return true;
+    case OV_NET_NO_ADDRESS:
+        say(v, "address_refused", OV_OUTCOME_BROKEN,
+            "This computer is in the network %s, but without its address there: %s.", net,
+            or (message, "?"));
+        advise_subnet(f, v);
+        if (v->nadvice == 0)
+            advise(v, "it is tried again every 10 s; the daemon's log may say more: journalctl -u "
+                      "ovpn -n 20");
         return true;
     case OV_NET_WAITING:
         say(v, "waiting", OV_OUTCOME_BROKEN,
@@ -219,6 +247,7 @@ static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
         advise(v, "is the id right? Its first 10 digits are the controller's address");
         return true;
     case OV_NET_AWAY:
+    case OV_NET_PARTLY:
     case OV_NET_FINE:
         break;
     }
@@ -435,6 +464,10 @@ static void health(const struct ov_facts *f, struct ov_verdict *v)
             "changes do not arrive.",
             or (f->net, "?"));
         advise(v, "if it stays away, tell the network's owner");
+    } else if (f->trouble == OV_NET_PARTLY) {
+        say(v, "partly_set_up", OV_OUTCOME_WORKS,
+            "The network %s works, but not all that it wants is set up on this computer: %s.",
+            or (f->net, "?"), or (f->net_message, "?"));
     } else if (f->narrow) {
         say(v, "narrow_router", OV_OUTCOME_WORKS,
             "This router takes few connections at once; ovpn holds back so as not to overrun it, "

@@ -21,9 +21,12 @@ enum ov_way { OV_WAY_NONE, OV_WAY_UDP, OV_WAY_TCP, OV_WAY_TLS };
 /* What is the matter with a network that was joined; the worst of all. */
 enum ov_net_trouble {
     OV_NET_FINE,
+    OV_NET_PARTLY,        /* a member, but a route, or the like, is not set */
     OV_NET_AWAY,          /* a member, but the controller does not answer */
     OV_NET_NO_CONTROLLER, /* no member yet, and it does not */
     OV_NET_WAITING,       /* for admission */
+    OV_NET_NO_ADDRESS,    /* the user's settings, or the kernel, refuse it */
+    OV_NET_TAKEN,         /* another interface is in its subnet */
     OV_NET_NO_DEVICE,
     OV_NET_REFUSED,
 };
@@ -59,6 +62,7 @@ struct ov_facts {
     unsigned networks;
     enum ov_net_trouble trouble;
     const char *net, *net_message; /* of the one with the trouble */
+    const char *net_address;       /* that another one must replace; NULL: none */
     unsigned relayed;              /* peers */
     /* the peer */
     const char *peer; /* as it was called; NULL: none was */

@@ -7,6 +7,7 @@
  * what we made is remembered only to know what is ours to remove. */
 #include "tun/link.h"
 
+#include <assert.h>
 #include <net/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -26,6 +27,12 @@ struct ov_link {
     struct nl_sock *nl;
     unsigned ifindex;
     struct ov_link_state made; /* addresses and routes that we added */
+    /* Addresses that the last apply() left out, and why. */
+    size_t nlacks;
+    struct {
+        struct ov_prefix addr;
+        int err;
+    } lacks[OV_LINK_ADDRS_MAX];
 };
 
 /* What went wrong first, an error before a collision. */
@@ -242,14 +249,24 @@ static bool is_connected_route(const struct ov_link_route *route, const struct o
     return false;
 }
 
+/* An address of the wish is not set. */
+static void lack(struct ov_link *l, const struct ov_prefix *p, int err)
+{
+    assert(l->nlacks < OV_LINK_ADDRS_MAX);
+    l->lacks[l->nlacks].addr = *p;
+    l->lacks[l->nlacks++].err = err;
+}
+
 /* What of the wish is possible. */
-static void select_possible(const struct ov_link *l, const struct host *h,
+static void select_possible(struct ov_link *l, const struct host *h,
                             const struct ov_link_state *want, struct ov_link_state *out,
                             struct report *r)
 {
     *out = (struct ov_link_state){.up = want->up, .mtu = want->mtu};
     for (unsigned i = 0; i < want->naddrs; i++)
-        if (!collides(l, h, &want->addrs[i], "address", r))
+        if (collides(l, h, &want->addrs[i], "address", r))
+            lack(l, &want->addrs[i], OV_EEXIST);
+        else
             out->addrs[out->naddrs++] = want->addrs[i];
     for (unsigned i = 0; i < want->nroutes; i++) {
         const struct ov_link_route *route = &want->routes[i];
@@ -348,6 +365,8 @@ static bool add_addr(struct ov_link *l, const struct ov_prefix *p, struct report
     rtnl_addr_put(a);
     if (err == -NLE_EXIST)
         return state_has_addr(&l->made, p);
+    if (err != 0)
+        lack(l, p, error_from_nl(err));
     if (err == -NLE_NOACCESS && p->ip.family == 6)
         report(r, OV_EIO, "cannot add address %s: IPv6 is turned off on this interface",
                prefix_text(p, text));
@@ -482,6 +501,7 @@ int ov_link_apply(struct ov_link *l, const struct ov_link_state *want, char why[
     int err;
 
     why[0] = '\0';
+    l->nlacks = 0;
     if (!state_valid(want)) {
         snprintf(why, 256, "an address or route to set has no valid prefix");
         return OV_EINVAL;
@@ -502,6 +522,14 @@ int ov_link_apply(struct ov_link *l, const struct ov_link_state *want, char why[
 out:
     host_free(&h);
     return r.err;
+}
+
+int ov_link_addr(const struct ov_link *l, const struct ov_prefix *addr)
+{
+    for (size_t i = 0; i < l->nlacks; i++)
+        if (prefix_equal(&l->lacks[i].addr, addr))
+            return l->lacks[i].err;
+    return OV_OK;
 }
 
 int ov_link_open(unsigned ifindex, struct ov_link **out, char why[256])

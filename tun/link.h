@@ -35,6 +35,9 @@ OV_CHECK int ov_link_open(unsigned ifindex, struct ov_link **out, char why[256])
  * interface may have gone. When several things go wrong, `why` has the first, and an error goes
  * before a collision. */
 OV_CHECK int ov_link_apply(struct ov_link *l, const struct ov_link_state *want, char why[256]);
+/* What became of an address in the last apply(): OV_OK: it is set, or was not wished; OV_EEXIST: it
+ * collides and is left out; else why the kernel did not take it. */
+OV_CHECK int ov_link_addr(const struct ov_link *l, const struct ov_prefix *addr);
 void ov_link_close(struct ov_link *l); /* changes nothing on the device */
 
 #endif

@@ -45,3 +45,24 @@ check "and takes no traffic of his" eval '! ip -n bob route get 8.8.8.8 | grep -
 ov bob leave "$(netid root dorm)" >/dev/null
 ov bob join --timeout 10s "$(netid root dorm)@20.0.0.1" >"$LAB/join" 2>&1
 check "joining does not tell it as his" eval 'grep -q "^joined dorm" "$LAB/join" && ! grep -q "as 8\." "$LAB/join"'
+
+# The subnet of the network is that of the home, or a public one.
+json_doctor() { # NODE JQ: of its report, well or not
+    ov "$1" doctor --json >"$LOG/doctor.json" || true
+    jq -e "$2" "$LOG/doctor.json"
+}
+need "no route is in the way of what follows" ov root net set dorm routes none
+need "the network moves into alice's LAN" ov root net set dorm pool 10.0.1.0/24
+check "her address is left out, and not shown as hers" within 5 json alice \
+    '.networks[0] | .left_out[0].reason == "taken" and (.addresses | length) == 1 and (.addresses[0] | test(":"))' networks
+check "the table tells" eval 'ov alice networks | grep -q "ready, without its IPv4 address .*ovpn.* fd"'
+check "doctor knows why, and what to do" json_doctor alice \
+    '.verdict == "subnet_taken" and (.words | test("interface eth0")) and any(.advice[]; contains("ovpn net set dorm pool 192.168.99.0/24"))'
+ov alice leave "$(netid root dorm)" >/dev/null
+ov alice join --timeout 10s "$(netid root dorm)@20.0.0.1" >"$LAB/join" 2>&1
+check "joining does not tell it as hers" eval 'grep -q "^joined dorm as fd" "$LAB/join" && grep -q "10.0.1.*left out" "$LAB/join"'
+need "the cure" ov root net set dorm pool 192.168.99.0/24
+check "helps" within 5 json_doctor alice '.verdict != "subnet_taken" and .outcome != "broken" and .networks[0].left_out == []'
+need "a public subnet" ov root net set dorm pool 8.8.8.0/24
+check "doctor says that it is refused here" within 5 json_doctor bob \
+    '.verdict == "address_refused" and (.words | test("routes = all")) and any(.advice[]; contains("ovpn net set dorm pool"))'

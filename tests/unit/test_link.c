@@ -248,9 +248,12 @@ static void collision(struct fixture *f, const char *others, const char *ours)
     assert_non_null(strstr(f->why, ours));
     assert_false(has("addr", ours));
     assert_true(has("-4 addr", "10.147.17.5/24"));
+    assert_int_equal(ov_link_addr(f->link, &f->want.addrs[0]), OV_EEXIST);
+    assert_int_equal(ov_link_addr(f->link, &f->want.addrs[1]), OV_OK);
     assert_true(has("-4 route", "^192.168.77.0/24"));
     assert_true(edge_sh("ip addr del %s dev other0", others));
     expect_ok(f);
+    assert_int_equal(ov_link_addr(f->link, &f->want.addrs[0]), OV_OK);
     assert_true(has("addr", ours));
     assert_true(edge_sh("ip addr add %s dev other0 %s", others, nodad));
     assert_int_equal(apply(f), OV_EEXIST); /* and goes when the other comes back */

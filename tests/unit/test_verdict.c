@@ -69,6 +69,22 @@ static const struct row {
      "cut off",
      {WELL, .trouble = OV_NET_REFUSED, .net_message = "cut off"}},
     {"no_device", OV_OUTCOME_BROKEN, "CAP_NET_ADMIN", {WELL, .trouble = OV_NET_NO_DEVICE}},
+    {"subnet_taken",
+     OV_OUTCOME_BROKEN,
+     "ovpn net set dorm pool 192.168.99.0/24",
+     {WELL, .trouble = OV_NET_TAKEN, .net = "dorm", .net_address = "10.0.1.1/24"}},
+    {"subnet_taken",
+     OV_OUTCOME_BROKEN,
+     "ovpn net set dorm pool 10.99.0.0/24",
+     {WELL, .trouble = OV_NET_TAKEN, .net = "dorm", .net_address = "192.168.0.5/24"}},
+    {"address_refused",
+     OV_OUTCOME_BROKEN,
+     "routes = all",
+     {WELL, .trouble = OV_NET_NO_ADDRESS, .net = "dorm", .net_message = "routes = all"}},
+    {"partly_set_up",
+     OV_OUTCOME_WORKS,
+     "not all that it wants",
+     {WELL, .trouble = OV_NET_PARTLY, .net = "dorm"}},
     {"waiting",
      OV_OUTCOME_BROKEN,
      "this node is 12",
@@ -218,6 +234,21 @@ static void reports(void **state)
     judged("{" ONLINE "},'networks':[{'state':'asking','reason':'denied'}]}", "refused");
     judged("{" ONLINE "},'networks':[{'state':'asking','reason':'unavailable'}]}", "no_controller");
     judged("{" ONLINE "},'networks':[{'state':'ready','device_problem':'x'}]}", "no_device");
+    judged("{" ONLINE "},'networks':[{'state':'ready','device':'d','device_problem':'x',"
+           "'left_out':[{'address':'10.0.1.1/24','reason':'taken'}]}]}",
+           "subnet_taken");
+    judged("{" ONLINE "},'networks':[{'state':'ready','device':'d','device_problem':'x',"
+           "'left_out':[{'address':'8.8.8.1/24','reason':'refused'}]}]}",
+           "address_refused");
+    judged("{" ONLINE "},'networks':[{'state':'ready','device':'d','device_problem':'x',"
+           "'left_out':[]}]}",
+           "partly_set_up");
+    judged("{" ONLINE "},'networks':[{'state':'ready','device':'d','device_problem':'x',"
+           "'addresses':['10.0.1.1/24'],'left_out':[{'address':'fd00::1/64','reason':'failed'}]}]}",
+           "partly_set_up");
+    judged("{" ONLINE "},'networks':[{'state':'ready','device':'d','device_problem':'x',"
+           "'addresses':[],'left_out':[{'address':'fd00::1/64','reason':'failed'}]}]}",
+           "address_refused");
     judged("{" ONLINE "}," READY ",'relayed':[{}]}", "some_relayed");
 }
 
