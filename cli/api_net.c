@@ -379,7 +379,7 @@ static void post_invite(struct ov_api_call *c)
 static int add_invite(void *arg, const struct ov_invite_record *i)
 {
     struct list *l = arg;
-    json_array_append_new(l->items, ov_json_of_invite(i));
+    json_array_append_new(l->items, ov_json_of_invite(i, ov_daemon_wall()));
     return OV_OK;
 }
 
@@ -392,6 +392,32 @@ static void get_invites(struct ov_api_call *c)
     l.items = json_array();
     reply_list(c, "invites", store(c)->ops->invite_each(store(c), n.netid, add_invite, &l),
                l.items);
+}
+
+static void delete_invite(struct ov_api_call *c)
+{
+    char why[OV_WHY_MAX], hint[160];
+    int err = ov_controller_invite_revoke(controller(c), c->args[0], c->args[1], why);
+    snprintf(hint, sizeof(hint),
+             err == OV_ESTATE ? "to throw it out: ovpn net deauthorize %.60s ADDRESS"
+                              : "ovpn net invites %.60s shows them",
+             c->args[0]);
+    if (err == OV_OK)
+        ov_api_reply(c, 204, NULL);
+    else
+        ov_api_failed(c, err, why, hint);
+}
+
+/* Those that are used stay, as the record of who came by them. */
+static void delete_invites(struct ov_api_call *c)
+{
+    char why[OV_WHY_MAX];
+    size_t count;
+    int err = ov_controller_invites_revoke(controller(c), c->args[0], &count, why);
+    if (err == OV_OK)
+        ov_api_reply(c, 200, json_pack("{s:I}", "revoked", (json_int_t)count));
+    else
+        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_NETS : NULL);
 }
 
 #define NETS    "/v1/controller/networks"
@@ -409,5 +435,7 @@ const struct ov_api_route OV_API_CONTROLLER[] = {
     {"DELETE", MEMBERS "/?", delete_member},
     {"GET", INVITES, get_invites},
     {"POST", INVITES, post_invite},
+    {"DELETE", INVITES, delete_invites},
+    {"DELETE", INVITES "/?", delete_invite},
     {NULL, NULL, NULL},
 };

@@ -37,6 +37,7 @@ int ov_cmd_net(int argc, char **argv)
         {"forget", "NET MEMBER", "forget a member wholly", ov_net_forget, NULL},
         {"invite", "NET", "make a one-time invite", ov_net_invite, "invites"},
         {"invites", "NET", "the invites made so far", ov_net_invites, NULL},
+        {"revoke", "NET ID|--unused", "take an unused invite back", ov_net_revoke, NULL},
     };
 
     return ov_dispatch(commands, sizeof commands / sizeof *commands, "net ",

@@ -19,6 +19,9 @@ int ov_net_forget(int argc, char **argv);
 
 int ov_net_invite(int argc, char **argv);
 int ov_net_invites(int argc, char **argv);
+int ov_net_revoke(int argc, char **argv);
+/* Say that invites of line->args[0], a network, can still be used, if so. */
+void ov_net_warn_invites(const struct ov_command_line *line);
 
 /* One request, its reply printed as JSON or by `print` (may be NULL). Paths and bodies as in
  * client.h. */

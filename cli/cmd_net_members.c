@@ -174,7 +174,9 @@ int ov_net_deauthorize(int argc, char **argv)
         .usage = "NET MEMBER",
         .about =
             "Throw a member out. All members are told at once and stop talking to it; where the\n"
-            "word does not reach, its membership ends within the network's window (24 h).",
+            "word does not reach, its membership ends within the network's window (24 h). An "
+            "unused\n"
+            "invite lets it in again: \"ovpn net revoke\" takes those back.",
         .examples = "net deauthorize dorm laptop",
         .min_args = 2,
         .max_args = 2,
@@ -185,8 +187,11 @@ int ov_net_deauthorize(int argc, char **argv)
 
     if (code != OV_GO_ON)
         return code;
-    return ov_net_request(&line, "PATCH", member_path(&line), json_pack("{s:s}", "state", "denied"),
+    code = ov_net_request(&line, "PATCH", member_path(&line), json_pack("{s:s}", "state", "denied"),
                           print_denied);
+    if (code == OV_EXIT_OK && !line.json)
+        ov_net_warn_invites(&line);
+    return code;
 }
 
 int ov_net_name(int argc, char **argv)

@@ -62,9 +62,14 @@ json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m)
         ov_json_of_wall(m->last_seen), "online", online, "twice", ov_json_of_twice(d, &peer));
 }
 
-json_t *ov_json_of_invite(const struct ov_invite_record *i)
+json_t *ov_json_of_invite(const struct ov_invite_record *i, ov_wall now)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:o}", "note", ov_json_of_text(i->note), "created",
+    char id[OV_INVITE_ID_TEXT];
+    const char *state = i->used_by != 0                        ? "used"
+                        : i->expires != 0 && now >= i->expires ? "expired"
+                                                               : "good";
+    return json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "id", ov_controller_invite_id(i, id), "state",
+                     state, "note", ov_json_of_text(i->note), "created",
                      ov_json_of_wall(i->created), "expires", ov_json_of_wall(i->expires), "used_by",
                      ov_json_of_addr(i->used_by), "used", ov_json_of_wall(i->used));
 }

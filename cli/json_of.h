@@ -40,6 +40,6 @@ json_t *ov_json_of_ping(const struct ov_ping *p);
 
 json_t *ov_json_of_net(struct ov_daemon *d, const struct ov_net_record *n);
 json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m);
-json_t *ov_json_of_invite(const struct ov_invite_record *i);
+json_t *ov_json_of_invite(const struct ov_invite_record *i, ov_wall now);
 
 #endif

@@ -97,6 +97,16 @@ OV_CHECK int ov_controller_member_find(struct ov_controller *c, const char *whic
 OV_CHECK int ov_controller_invite(struct ov_controller *c, const char *which, const char *note,
                                   uint64_t ttl_s, const struct ov_host *hosts, size_t nhosts,
                                   ov_wall now, char out[OV_INVITE_TEXT], char why[256]);
+/* How people call one: the first digits of its secret's hash. */
+#define OV_INVITE_ID_TEXT 9
+const char *ov_controller_invite_id(const struct ov_invite_record *i, char out[OV_INVITE_ID_TEXT]);
+/* Take an invite back: who has it is told OV_NET_BAD_INVITE from now on. OV_ENOENT; OV_ESTATE: it is
+ * used; OV_EEXIST: two have this id. */
+OV_CHECK int ov_controller_invite_revoke(struct ov_controller *c, const char *which, const char *id,
+                                         char why[256]);
+/* All that are not used, also those that have expired; *count of them. */
+OV_CHECK int ov_controller_invites_revoke(struct ov_controller *c, const char *which, size_t *count,
+                                          char why[256]);
 
 /* Once in a while (minutes): re-sign what has grown old. Returns nothing to wait for. */
 void ov_controller_tick(struct ov_controller *c, ov_wall now);

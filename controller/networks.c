@@ -1,6 +1,6 @@
 #include "engine.h"
 
-/* The owner's side of networks: making, finding, setting, deleting, and inviting into them. */
+/* The owner's side of networks: making, finding, setting and deleting them. */
 
 #include "pools.h"
 #include "settings.h"
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define MULTICAST_LIMIT_DEFAULT 1024
-#define INVITE_TTL_MAX          (10ull * 365 * 86400)
 
 /* ---- making ---- */
 
@@ -197,43 +196,5 @@ int ov_controller_net_delete(struct ov_controller *c, const char *which, ov_wall
         ov_engine_store_fail(c, why, r);
     }
     free(v);
-    return r;
-}
-
-/* ---- inviting ---- */
-
-int ov_controller_invite(struct ov_controller *c, const char *which, const char *note,
-                         uint64_t ttl_s, const struct ov_host *hosts, size_t nhosts, ov_wall now,
-                         char out[OV_INVITE_TEXT], char why[256])
-{
-    struct ov_net_record n;
-    struct ov_invite inv = {.controller = c->identity.pub};
-    struct ov_invite_record rec = {.created = now};
-    int r = ov_settings_note(note, why);
-    if (r == OV_OK)
-        r = ov_controller_net_find(c, which, &n, why);
-    if (r != OV_OK)
-        return r;
-    if (nhosts > OV_INVITE_HOSTS_MAX)
-        return ov_engine_fail(why, OV_EINVAL, "an invite names at most %d hosts",
-                              OV_INVITE_HOSTS_MAX);
-    if (ttl_s > INVITE_TTL_MAX)
-        return ov_engine_fail(why, OV_EINVAL, "an invite lasts ten years at most; 0 is for ever");
-    inv.netid = rec.netid = n.netid;
-    inv.nhosts = (uint8_t)nhosts;
-    for (size_t i = 0; i < nhosts; i++)
-        inv.hosts[i] = hosts[i];
-    snprintf(rec.note, sizeof rec.note, "%s", note);
-    rec.expires = ttl_s == 0 ? 0 : now + ttl_s * 1000;
-    c->random.fill(c->random.arg, inv.secret, sizeof inv.secret);
-    ov_hash(rec.hash, sizeof rec.hash, NULL, 0, inv.secret, sizeof inv.secret);
-    r = ov_invite_format(&inv, out);
-    if (r != OV_OK)
-        ov_engine_fail(why, r, "a host of the invite is not a name or an address");
-    else if ((r = c->store->ops->invite_put(c->store, &rec)) != OV_OK)
-        ov_engine_store_fail(c, why, r);
-    if (r != OV_OK)
-        ov_wipe(out, OV_INVITE_TEXT);
-    ov_wipe(&inv, sizeof inv);
     return r;
 }

@@ -106,6 +106,9 @@ struct ov_store_ops {
                       struct ov_invite_record *out);
     int (*invite_each)(struct ov_store *s, ov_netid id,
                        int (*fn)(void *arg, const struct ov_invite_record *i), void *arg);
+    /* Delete this invite, or with `hash` NULL all of the network, as far as they are unused; *count
+     * (at least one, when `hash` is given; else OV_ENOENT). */
+    int (*invite_delete)(struct ov_store *s, ov_netid id, const uint8_t *hash, size_t *count);
     /* Revocations later than `after`, newest first, at most `max`. */
     int (*revocation_each)(struct ov_store *s, ov_netid id, ov_wall after, size_t max,
                            int (*fn)(void *arg, const struct ov_revocation *r), void *arg);

@@ -100,6 +100,25 @@ out:
     return r;
 }
 
+int ov_sqlite_invite_delete(struct ov_store *s, ov_netid id, const uint8_t *hash, size_t *count)
+{
+    struct ov_sqlite *q = (struct ov_sqlite *)s;
+    sqlite3_stmt *st = ov_sqlite_stmt(q, OV_SQL_INVITE_DELETE);
+    if (st == NULL)
+        return OV_EIO;
+    int r = ov_sqlite_begin(q);
+    if (r != OV_OK)
+        return r;
+    ov_sqlite_bind_u64(st, 1, id);
+    if (hash != NULL)
+        ov_sqlite_bind_blob(st, 2, hash, 32); /* else NULL, as after each reset */
+    r = ov_sqlite_run(q, st);
+    *count = r == OV_OK ? (size_t)sqlite3_changes(q->db) : 0;
+    if (r == OV_OK && hash != NULL && *count == 0)
+        r = OV_ENOENT;
+    return ov_sqlite_end(q, r);
+}
+
 /* Keep the member's revocation, and drop those that no living certificate can be older than. */
 int ov_sqlite_revocation_put(struct ov_sqlite *q, const struct ov_member_record *m)
 {

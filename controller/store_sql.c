@@ -146,6 +146,8 @@ const char *const ov_sqlite_sql[OV_SQL_COUNT] = {
     [OV_SQL_INVITE_GET] = "SELECT " INVITE_COLUMNS " FROM invite WHERE netid = ?1 AND hash = ?2",
     [OV_SQL_INVITE_EACH] =
         "SELECT " INVITE_COLUMNS " FROM invite WHERE netid = ?1 ORDER BY created, hash",
+    [OV_SQL_INVITE_DELETE] =
+        "DELETE FROM invite WHERE netid = ?1 AND used_by = 0 AND hash = ifnull(?2, hash)",
 
     [OV_SQL_REVOCATION_PUT] = "INSERT INTO revocation (netid, addr, at) VALUES (?1, ?2, ?3)"
                               " ON CONFLICT (netid, addr) DO UPDATE SET at = max(at, ?3)",

@@ -374,6 +374,7 @@ static const struct ov_store_ops ops = {
     .invite_put = ov_sqlite_invite_put,
     .invite_get = ov_sqlite_invite_get,
     .invite_each = ov_sqlite_invite_each,
+    .invite_delete = ov_sqlite_invite_delete,
     .revocation_each = ov_sqlite_revocation_each,
     .clock_get = ov_sqlite_clock_get,
     .clock_put = ov_sqlite_clock_put,

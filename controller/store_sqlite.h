@@ -37,6 +37,7 @@ enum ov_sqlite_sql {
     OV_SQL_INVITE_USE,
     OV_SQL_INVITE_GET,
     OV_SQL_INVITE_EACH,
+    OV_SQL_INVITE_DELETE,
     OV_SQL_REVOCATION_PUT,
     OV_SQL_REVOCATION_PRUNE,
     OV_SQL_REVOCATION_EACH,
@@ -146,6 +147,7 @@ int ov_sqlite_invite_get(struct ov_store *s, ov_netid id, const uint8_t hash[32]
                          struct ov_invite_record *out);
 int ov_sqlite_invite_each(struct ov_store *s, ov_netid id,
                           int (*fn)(void *arg, const struct ov_invite_record *i), void *arg);
+int ov_sqlite_invite_delete(struct ov_store *s, ov_netid id, const uint8_t *hash, size_t *count);
 int ov_sqlite_invite_use(struct ov_sqlite *q, const struct ov_invite_record *i);
 
 int ov_sqlite_revocation_put(struct ov_sqlite *q, const struct ov_member_record *m);

@@ -71,6 +71,7 @@ _ovpn() {
         'net '*' 0') list=$(_ovpn_names 'netid|name' "${state[@]}" net list) ;;
         'net authorize 1' | 'net deauthorize 1' | 'net name 1' | 'net forget 1')
             list=$(_ovpn_names 'address|name' "${state[@]}" net members "${args[0]}") ;;
+        'net revoke 1') list=$(_ovpn_names id "${state[@]}" net invites "${args[0]}") ;;
         'net set 1')
             if [[ $prev == --member || $prev == -m ]]; then
                 list=$(_ovpn_names 'address|name' "${state[@]}" net members "${args[0]}")

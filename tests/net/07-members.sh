@@ -37,6 +37,21 @@ SHORT=$(json root .invite net invite --ttl 1s dorm)
 sleep 1.2 # the invite itself is a clock: nothing else tells when it is over
 ov mallory join --no-wait "$SHORT" >/dev/null 2>&1
 check "an expired invite is refused" within 5 json mallory '.networks[0].state == "refused" and .networks[0].reason == "expired_invite"' networks
+ov mallory leave "$(netid root dorm)" >/dev/null
+check "the owner sees that it is over" json root '[.invites[].state] == ["used", "expired"]' net invites dorm
+SPARE=$(json root .invite net invite dorm)
+SPARE_ID=$(json root '.invites[] | select(.state == "good").id' net invites dorm)
+check "who is thrown out can come back by an unused invite: told" grep -E '^1 unused invite is still good.*ovpn net invites dorm' <(ov root net deauthorize dorm "${ADDRESS[eve]}")
+check "it can be taken back" grep "took back the invite $SPARE_ID" <(ov root net revoke dorm "$SPARE_ID")
+check "not the one that is used" says "${ADDRESS[eve]} has used this invite" ov root net revoke dorm "$(json root '.invites[] | select(.state == "used").id' net invites dorm)"
+ov eve leave "$(netid root dorm)" >/dev/null
+ov eve join --no-wait "$SPARE" >/dev/null 2>&1
+check "and lets nobody in any more" within 5 json eve '.networks[0].state == "refused" and .networks[0].reason == "bad_invite"' networks
+check "all that are unused go at once" grep 'took back 1 invite$' <(ov root net revoke dorm --unused)
+check "who used one stays seen" json root '[.invites[].state] == ["used"]' net invites dorm
+check "no word of invites when none is left" not grep 'invite' <(ov root net deauthorize dorm "${ADDRESS[eve]}")
+ov root net authorize dorm "${ADDRESS[eve]}" >/dev/null
+need "eve is in again" within 5 is_ready eve
 check "a mistyped invite is told so" says 'invite' ov mallory join "${INVITE%????}abcd"
 check "leaving takes the device away" eval 'D=$(device eve) && ov eve leave "$(netid root dorm)" && within 2 not on eve ip link show "$D"'
 check "and the address stays eve's" eval 'json root ".members[] | select(.address == \"${ADDRESS[eve]}\").state == \"admitted\"" net members dorm'

@@ -561,7 +561,16 @@ static void invites(void **state)
     char *text = json_dumps(o, 0);
     assert_null(strstr(text, secret));
     free(text);
+    char path[128];
+    snprintf(path, sizeof(path), NETS "/inv/invites/%s", text_of(json_array_get(list, 0), "id"));
+    assert_string_equal(text_of(json_array_get(list, 0), "state"), "good");
     json_decref(o);
+    assert_int_equal(ask("DELETE", path, NULL, false, NULL), 204);
+    refused("DELETE", path, NULL, 404, "not_found", "no invite");
+    assert_int_equal(ask("DELETE", NETS "/inv/invites", NULL, false, &o), 200);
+    assert_int_equal(json_integer_value(json_object_get(o, "revoked")), 1);
+    json_decref(o);
+    refused("DELETE", NETS "/vni/invites", NULL, 404, "not_found", "vni");
     assert_int_equal(ask("DELETE", NETS "/inv", NULL, false, NULL), 204);
 }
 

@@ -110,6 +110,7 @@ static void help_of_everything(void **state)
         "net",        "net create",  "net list",        "net show",          "net set",
         "net delete", "net members", "net authorize",   "net forget",        "net name",
         "net invite", "net invites", "net deauthorize", "service",           "doctor",
+        "net revoke",
     };
 
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {

@@ -425,6 +425,50 @@ static void test_invite(void **state)
     assert_int_equal(ask(w, 4, "pc", again).status, OV_NET_PENDING);
 }
 
+/* The id under which the owner sees an invite. */
+static const char *invite_id(const char *text, char id[OV_INVITE_ID_TEXT])
+{
+    struct ov_invite inv;
+    struct ov_invite_record rec;
+    assert_int_equal(ov_invite_parse(text, &inv), OV_OK);
+    ov_hash(rec.hash, sizeof rec.hash, NULL, 0, inv.secret, sizeof inv.secret);
+    return ov_controller_invite_id(&rec, id);
+}
+
+static void test_invite_revoked(void **state)
+{
+    struct world *w = *state;
+    char used[OV_INVITE_TEXT], one[OV_INVITE_TEXT], old[OV_INVITE_TEXT], id[OV_INVITE_ID_TEXT];
+    char addr[OV_ADDR_TEXT];
+    size_t count = 99;
+    invite(w, 0, used);
+    invite(w, 0, one);
+    invite(w, 60, old);
+    assert_int_equal(ask(w, 1, "eve", used).status, OV_NET_OK);
+    ok(w, ov_controller_deauthorize(w->c, "dorm", text_addr(1, addr), w->now, w->why));
+
+    /* the unused one that she has as well is taken back, and she stays out */
+    ok(w, ov_controller_invite_revoke(w->c, "dorm", invite_id(one, id), w->why));
+    assert_int_equal(ask(w, 1, "eve", one).status, OV_NET_BAD_INVITE);
+    assert_int_equal(stored(w, 1).state, OV_MEMBER_DENIED);
+    assert_int_equal(ov_controller_invite_revoke(w->c, "dorm", id, w->why), OV_ENOENT);
+    assert_int_equal(ov_controller_invite_revoke(w->c, "dorm", "", w->why), OV_ENOENT);
+    assert_int_equal(ov_controller_invite_revoke(w->c, "drom", id, w->why), OV_ENOENT);
+    assert_int_equal(ov_controller_invite_revoke(w->c, "dorm", invite_id(used, id), w->why),
+                     OV_ESTATE);
+    assert_non_null(strstr(w->why, addr));
+
+    w->now += HOUR; /* `old` has expired; all that is unused goes */
+    invite(w, 0, one);
+    ok(w, ov_controller_invites_revoke(w->c, "dorm", &count, w->why));
+    assert_int_equal(count, 2);
+    assert_int_equal(ask(w, 2, "pc", one).status, OV_NET_BAD_INVITE);
+    assert_int_equal(ask(w, 2, "pc", old).status, OV_NET_BAD_INVITE);
+    ok(w, ov_controller_invites_revoke(w->c, "dorm", &count, w->why));
+    assert_int_equal(count, 0);
+    assert_int_equal(ov_controller_invites_revoke(w->c, "drom", &count, w->why), OV_ENOENT);
+}
+
 static void test_invite_refused(void **state)
 {
     struct world *w = *state;
@@ -1058,6 +1102,7 @@ int main(void)
         TEST(test_authorize),
         TEST(test_invite),
         TEST(test_invite_refused),
+        TEST(test_invite_revoked),
         TEST(test_open),
         TEST(test_not_found),
         TEST(test_second_key),

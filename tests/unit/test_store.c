@@ -327,6 +327,32 @@ static void test_invite(void **state)
     assert_int_equal(got.used, 3);
 }
 
+static void test_invite_delete(void **state)
+{
+    struct fixture *f = *state;
+    struct ov_invite_record i[4], got;
+    size_t count = 99;
+    open_store(f);
+    put_net(f);
+    for (uint8_t k = 0; k < 4; k++) {
+        i[k] = (struct ov_invite_record){.netid = NET, .hash = {k}, .used_by = k == 3 ? 0xa : 0};
+        assert_int_equal(f->s->ops->invite_put(f->s, &i[k]), OV_OK);
+    }
+    assert_int_equal(f->s->ops->invite_delete(f->s, NET, i[0].hash, &count), OV_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(f->s->ops->invite_delete(f->s, NET, i[0].hash, &count), OV_ENOENT);
+    assert_int_equal(f->s->ops->invite_delete(f->s, NET, i[3].hash, &count), OV_ENOENT); /* used */
+    assert_int_equal(f->s->ops->invite_delete(f->s, NET + 1, NULL, &count), OV_OK);
+    assert_int_equal(count, 0);
+    reopen(f);
+    assert_int_equal(f->s->ops->invite_get(f->s, NET, i[0].hash, &got), OV_ENOENT);
+    assert_int_equal(f->s->ops->invite_get(f->s, NET, i[1].hash, &got), OV_OK);
+    assert_int_equal(f->s->ops->invite_delete(f->s, NET, NULL, &count), OV_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(f->s->ops->invite_get(f->s, NET, i[1].hash, &got), OV_ENOENT);
+    assert_int_equal(f->s->ops->invite_get(f->s, NET, i[3].hash, &got), OV_OK);
+}
+
 struct revoked {
     struct ov_revocation v[8];
     int n;
@@ -798,6 +824,7 @@ int main(void)
         FILE_TEST(test_network_full_lists),
         FILE_TEST(test_member),
         FILE_TEST(test_invite),
+        FILE_TEST(test_invite_delete),
         FILE_TEST(test_revocations),
         FILE_TEST(test_clock),
         FILE_TEST(test_net_delete),
