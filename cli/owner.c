@@ -50,6 +50,23 @@ static void send_message(void *arg, ov_addr to, const uint8_t *msg, size_t len)
     ov_daemon_drain(d);
 }
 
+/* A name server gives addresses in another order each time, which is no news to members. */
+static int by_address(const void *x, const void *y)
+{
+    const struct ov_endpoint *a = x, *b = y;
+    int c = memcmp(&a->ip.family, &b->ip.family, sizeof(a->ip.family));
+    if (c == 0)
+        c = memcmp(a->ip.b, b->ip.b, sizeof(a->ip.b));
+    if (c == 0)
+        c = (a->port > b->port) - (a->port < b->port);
+    return c != 0 ? c : (a->scope > b->scope) - (a->scope < b->scope);
+}
+
+static void put_in_order(struct ov_endpoint *v, size_t n)
+{
+    qsort(v, n, sizeof(*v), by_address);
+}
+
 static bool add_endpoint(struct ov_net_root *r, const struct ov_endpoint *ep)
 {
     for (size_t i = 0; i < r->nendpoints; i++)
@@ -129,6 +146,8 @@ static void tell_roots(struct ov_owner *o)
         n = keep_roots(o, v, n);
     if (n == 0)
         return;
+    for (size_t i = 0; i < n; i++)
+        put_in_order(v[i].endpoints, v[i].nendpoints);
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): zeroed */
     if (o->roots_told && n == o->nroots && memcmp(v, o->roots, sizeof(v)) == 0)
         return;
@@ -162,6 +181,7 @@ static void on_public(void *arg, const struct ov_endpoint *eps, size_t n, const 
         }
         o->public[i].n = n;
         memcpy(o->public[i].eps, eps, n * sizeof(eps[0]));
+        put_in_order(o->public[i].eps, n); /* of many, the same few count each time */
         o->roots_dirty = true;
     }
 }

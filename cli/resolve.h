@@ -7,7 +7,7 @@
 
 #include <uv.h>
 
-#define OV_RESOLVE_MAX OV_ROOT_ENDPOINTS_MAX
+#define OV_RESOLVE_MAX 16 /* of more, it is chance which ones come */
 
 struct ov_resolve;
 /* `n` 0: it failed, and `error` says why in words. */
