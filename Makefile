@@ -88,7 +88,7 @@ FUZZ_NULL  = session handshake
 NET        = $(wildcard tests/net/[0-9]*.sh)
 NETTOOLS   = $(call programs,tests/net/*.c)
 CODE       = $(wildcard $(addsuffix /*.[ch],core controller transport tun cli tests/* bench))
-SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/completion tests/demo tests/fuzz/run $(wildcard tests/net/*.sh) tests/nat/row \
+SCRIPTS    = packaging/deps packaging/user packaging/ovpn.bash .ci/run tests/purity tests/completion tests/install tests/demo tests/fuzz/run $(wildcard tests/net/*.sh) tests/nat/row \
              bench/run bench/publish bench/profile $(wildcard bench/peers/*.sh)
 
 all: $(BUILD)/ovpn
@@ -164,7 +164,7 @@ RUN    = tests/run --build $(BUILD) --san $(SAN) --jobs $(JOBS) $(if $(ONLY),--o
 check: $(BUILD)/ovpn $(UNIT) $(SIM) $(FUZZ) $(NETTOOLS) $(BUILD)/test-deps
 	@$(RUN) --again 3 'tests/layers' 'tests/layers --self-test' 'tests/purity $(BUILD)/libcore.a' \
 	    'tests/purity --self-test' \
-	    'tests/run --self-test' 'tests/completion $(BUILD)/ovpn' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
+	    'tests/run --self-test' 'tests/completion $(BUILD)/ovpn' 'tests/install $(BUILD)' $(UNIT) $(SIM) $(REPLAY) $(NET) 'tests/nat/run --short' 'tests/kill --kills 10'
 unit: $(UNIT)
 	@$(RUN) $(UNIT)
 sim: $(SIM)
@@ -276,7 +276,9 @@ $(BUILD)/lint/%.analyzed: %.c $(LINT_ON)
 	@mkdir -p $(@D)
 	$(call say,GCC)gcc -std=c11 -O0 -fanalyzer -Wno-analyzer-malloc-leak -Werror $(EDGE) -I. $(PKG_CFLAGS) -c -o /dev/null $< && touch $@
 
-# An ovpn.conf that is there already is kept, by uninstall too, as are the state in /var/lib/ovpn and its user.
+# ovpn.conf may have a proxy's password in it: it is root's, and packaging/user gives it to the daemon's group (not in a
+# DESTDIR: a package's own script has to call it). One that is there already is kept, by uninstall too, as are the state
+# in /var/lib/ovpn and its user.
 BINDIR  = $(DESTDIR)$(PREFIX)/bin
 MANDIR  = $(DESTDIR)$(PREFIX)/share/man/man1
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
@@ -288,7 +290,7 @@ install: $(BUILD)/ovpn
 	install -D -m 644 docs/ovpn.1 $(MANDIR)/ovpn.1
 	install -D -m 644 packaging/ovpn.bash $(BASHDIR)/ovpn
 	install -d $(UNITDIR) && sed 's|/usr/local/bin|$(PREFIX)/bin|' packaging/ovpn.service > $(UNITDIR)/ovpn.service
-	install -d $(CONFDIR) && { test -e $(CONFDIR)/ovpn.conf || install -m 644 packaging/ovpn.conf $(CONFDIR); }
+	install -d $(CONFDIR) && { test -e $(CONFDIR)/ovpn.conf || install -m 640 packaging/ovpn.conf $(CONFDIR); }
 	install -D -m 644 packaging/ovpn.sysusers $(USERDIR)/ovpn.conf
 	@test -n "$(DESTDIR)" || packaging/user $(USERDIR)/ovpn.conf $(CONFDIR)/ovpn.conf
 	@test -n "$(DESTDIR)" || { ! test -d /run/systemd/system || systemctl daemon-reload; }

@@ -102,6 +102,7 @@ void ov_api_get_doctor(struct ov_api_call *c)
     json_object_set_new(host, "daemon", json_string("running"));
     json_object_set_new(host, "send_denied", json_boolean(is_denied(d)));
     json_object_set_new(host, "config_error", json_null());
+    json_object_set_new(host, "config_hidden", json_false());
     const char *unsaved = ov_persist_problem(d->persist);
     json_object_set_new(host, "state_error",
                         unsaved != NULL ? ov_json_of_text(unsaved) : json_null());

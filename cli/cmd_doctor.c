@@ -116,6 +116,7 @@ static json_t *alone(struct doctor *d, const char *daemon)
         abort();
     ov_config_defaults(s);
     err = ov_config_read(d->config ? d->config : OV_CONFIG_PATH, s, why);
+    json_object_set_new(host, "config_hidden", json_boolean(err == OV_EPERM));
     if (err == OV_EPERM || (err == OV_ENOENT && !d->config))
         err = OV_OK; /* not for us to read; the defaults do */
     for (size_t i = 0; err == OV_OK && i < s->nroots; i++)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONFIG_MAX (64 * 1024)
@@ -450,6 +451,18 @@ int ov_config_read(const char *path, struct ov_settings *s, char why[OV_WHY_MAX]
         err = ov_config_parse(path, text, s, why);
     free(text);
     return err;
+}
+
+bool ov_config_exposed(const char *path, const struct ov_settings *s, char why[OV_WHY_MAX])
+{
+    struct stat st;
+    if (s->proxy.secret[0] == '\0' || stat(path, &st) != 0 || (st.st_mode & S_IROTH) == 0)
+        return false;
+    snprintf(why, OV_WHY_MAX,
+             "everybody on this computer may read the proxy's password in %.60s: chgrp " OV_USER
+             " and chmod 640 keep it to root and the daemon",
+             path);
+    return true;
 }
 
 void ov_config_defaults(struct ov_settings *s)

@@ -61,6 +61,9 @@ OV_CHECK int ov_config_read(const char *path, struct ov_settings *s, char why[OV
 /* The same from text; `name` is how messages call it. */
 OV_CHECK int ov_config_parse(const char *name, char *text, struct ov_settings *s,
                              char why[OV_WHY_MAX]);
+/* Does the file `path`, from which *s was read, tell a proxy's password to everybody on this
+ * computer? Then `why` has a sentence with what to do. */
+bool ov_config_exposed(const char *path, const struct ov_settings *s, char why[OV_WHY_MAX]);
 /* Take the proxy of the environment (https_proxy, HTTPS_PROXY), unless the file has set one or
  * none. OV_EINVAL: it is not understood; `why` says which, without its password. */
 OV_CHECK int ov_config_environment(struct ov_settings *s, char why[OV_WHY_MAX]);

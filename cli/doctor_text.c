@@ -102,6 +102,8 @@ static void print_daemon(const struct page *p, const json_t *host, const json_t 
         line(p, BAD, "daemon", "does not run");
     if (*error)
         line(p, BAD, "settings", "%s", error);
+    if (json_is_true(json_object_get(host, "config_hidden")))
+        line(p, NOTE, "settings", "you may not read them; with sudo they are looked at, too");
     if (*state)
         line(p, BAD, "state", "%s", state);
     if (no(host, "tun"))

@@ -32,11 +32,14 @@ static int gather(const struct switches *sw, const char *state_dir, struct ov_se
                   char why[OV_WHY_MAX])
 {
     ov_config_defaults(s);
-    int err = ov_config_read(sw->config != NULL ? sw->config : OV_CONFIG_PATH, s, why);
+    const char *path = sw->config != NULL ? sw->config : OV_CONFIG_PATH;
+    int err = ov_config_read(path, s, why);
     if (err == OV_ENOENT && sw->config == NULL)
         err = OV_OK;
     if (err != OV_OK)
         return err;
+    if (ov_config_exposed(path, s, why))
+        fprintf(stderr, "ovpn service: %s\n", why);
     if (snprintf(s->state_dir, sizeof(s->state_dir), "%s", state_dir) >=
         (int)sizeof(s->state_dir)) {
         snprintf(why, OV_WHY_MAX, "the state directory's path is too long");

@@ -54,6 +54,22 @@ rm "$LAB/alice.conf"
 check "no such file" refuses alice 'alice.conf.*no such file|no such file.*alice.conf'
 config alice "[node]" "name = alice" "port = 5555"
 check "a good one passes --check" "$OVPN" service --check -c "$LAB/alice.conf"
+config hidden "[node]" "proxy = http://me:sesame@proxy:3128"
+chmod 640 "$LAB/hidden.conf"
+check "a password that is kept" eval '[ "$("$OVPN" service --check -c "$LAB/hidden.conf" 2>&1)" = "the settings are good" ]'
+chmod 644 "$LAB/hidden.conf"
+check "a password that everybody may read" eval 'OUT=$("$OVPN" service --check -c "$LAB/hidden.conf" 2>&1) && grep -q "everybody.*hidden.conf.*chmod 640" <<<"$OUT" && ! grep -q sesame <<<"$OUT"'
+if many_users; then
+    nobody() { on alice setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"; }
+    chmod 640 "$LAB/hidden.conf"
+    check "settings that are not for everybody: --check says it" says 'may not read.*sudo' nobody "$OVPN" service --check -c "$LAB/hidden.conf"
+    check "and doctor, which goes on without them" says 'settings +you may not read them' nobody "$OVPN" -H "$LAB/nowhere" doctor -c "$LAB/hidden.conf"
+    packaging=$(dirname "$0")/../../packaging
+    check "an installation gives them to the daemon's group" eval '"$packaging/user" "$packaging/ovpn.sysusers" "$LAB/hidden.conf" &&
+        [ "$(stat -c "%a %U %G" "$LAB/hidden.conf")" = "640 root ovpn" ]'
+else
+    skip "settings that are not for everybody" "there is no second user in this namespace"
+fi
 
 # The machine.
 start alice root || exit 1

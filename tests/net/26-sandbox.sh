@@ -73,7 +73,8 @@ if many_users; then
     cp "$LAB/bob.conf" "$LAB/alice.conf" && echo 'sandbox = no' >>"$LAB/alice.conf"
     check "sandbox = no: as it was before" eval 'start alice && [ "$(status alice Uid | cut -d" " -f1) $(status alice Seccomp)" = "0 0" ] && state alice ".state == \"off\""'
     stop alice && cp "$LAB/bob.conf" "$LAB/alice.conf"
-    # As the systemd unit starts it: never root, with the rights it keeps.
+    # As the systemd unit starts it: never root, with the rights it keeps; and its settings as they are installed.
+    chown root:ovpn "$LAB/alice.conf" && chmod 640 "$LAB/alice.conf"
     spawn alice setpriv --reuid=ovpn --regid=ovpn --init-groups --inh-caps=-all,+net_admin,+net_bind_service \
         --ambient-caps=+net_admin,+net_bind_service --bounding-set=-all,+net_admin,+net_bind_service \
         "$OVPN" service -H "$LAB/alice" -c "$LAB/alice.conf" >"$LOG/unit.log" 2>&1

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct ov_settings s;
@@ -227,6 +228,27 @@ static void from_a_file(void **state)
     assert_non_null(strstr(why, path));
 }
 
+/* A proxy's password is for root and the daemon. */
+static void a_password_for_everybody(void **state)
+{
+    static const char WITH[] = "[node]\nproxy = http://me:sesame@proxy:3128\n";
+    char path[] = "/tmp/ovpn-test-XXXXXX";
+    int fd = mkstemp(path);
+    (void)state;
+    assert_int_equal(write(fd, WITH, sizeof(WITH) - 1), sizeof(WITH) - 1);
+    assert_int_equal(ov_config_read(path, &s, why), OV_OK);
+    assert_int_equal(fchmod(fd, 0640), 0);
+    assert_false(ov_config_exposed(path, &s, why));
+    assert_int_equal(fchmod(fd, 0644), 0);
+    assert_true(ov_config_exposed(path, &s, why));
+    assert_non_null(strstr(why, path));
+    assert_null(strstr(why, "sesame"));
+    ov_config_defaults(&s);
+    assert_false(ov_config_exposed(path, &s, why)); /* no password, or not from there */
+    close(fd);
+    unlink(path);
+}
+
 static void host_labels(void **state)
 {
     (void)state;
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup(long_line, setup),
         cmocka_unit_test_setup(leases, setup),
         cmocka_unit_test_setup(from_a_file, setup),
+        cmocka_unit_test_setup(a_password_for_everybody, setup),
         cmocka_unit_test(host_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
