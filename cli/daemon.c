@@ -122,7 +122,7 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
         ov_links_mark(d->links);
         break;
     case OV_EVENT_LINK_PROVEN:
-        ov_links_proven(d->links, e->id);
+        ov_links_proven(d->links, e->id, e->addr);
         break;
     case OV_EVENT_LINK_CLOSE:
         ov_links_end(d->links, e->id);

@@ -191,11 +191,11 @@ static const struct ov_links_item *accepted(const struct ov_links *l, uint64_t n
     return k != NULL && k->s != NULL && k->accepted ? k : NULL;
 }
 
-void ov_links_proven(struct ov_links *l, uint64_t number)
+void ov_links_proven(struct ov_links *l, uint64_t number, ov_addr who)
 {
     const struct ov_links_item *k = accepted(l, number);
     if (k != NULL)
-        ov_listen_trust(l->listen, k->s);
+        ov_listen_trust(l->listen, k->s, who);
 }
 
 void ov_links_end(struct ov_links *l, uint64_t number)
@@ -373,10 +373,16 @@ static void listen_on(struct ov_links *l, uint16_t port)
                port, p->problem);
 }
 
+static enum ov_bond bond(void *arg, ov_addr who)
+{
+    const struct ov_links *l = arg;
+    return ov_node_bond(l->d->node, who);
+}
+
 static int serve(struct ov_links *l)
 {
     const struct ov_settings *s = l->d->settings;
-    struct ov_listen_config cfg = {.loop = &l->d->loop, .ev = &EVENTS, .arg = l};
+    struct ov_listen_config cfg = {.loop = &l->d->loop, .ev = &EVENTS, .bond = bond, .arg = l};
     randombytes_buf(cfg.seed, sizeof(cfg.seed));
     int err = ov_listen_new(&cfg, &l->listen);
     if (err != OV_OK)

@@ -23,7 +23,7 @@ void ov_links_close(struct ov_links *l); /* NULL is fine */
 void ov_links_send(struct ov_links *l, const struct ov_out_datagrams *d);
 void ov_links_flush(struct ov_links *l);
 /* Of accepted streams, by their numbers: who is there has proven itself; this one has to end. */
-void ov_links_proven(struct ov_links *l, uint64_t number);
+void ov_links_proven(struct ov_links *l, uint64_t number, ov_addr who);
 void ov_links_end(struct ov_links *l, uint64_t number);
 /* The engine wants something of some root (OV_EVENT_LINK). */
 void ov_links_mark(struct ov_links *l);

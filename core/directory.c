@@ -108,9 +108,9 @@ static struct entry *find_member(const struct dirnet *n, const struct ov_identit
 
 /* ---- what peers are by it ---- */
 
-static enum ov_announced level(const struct dirnet *n)
+static enum ov_bond level(const struct dirnet *n)
 {
-    return n->ours ? OV_ANNOUNCED_OURS : OV_ANNOUNCED_ELSEWHERE;
+    return n->ours ? OV_BOND_OURS : OV_BOND_ANNOUNCED;
 }
 
 static void note_announced(const struct dirnet *n, struct ov_peer *p)
@@ -122,7 +122,7 @@ static void note_announced(const struct dirnet *n, struct ov_peer *p)
 void ov_directory_met(const struct ov_directory *d, struct ov_peer *p)
 {
     const struct dirnet *n;
-    p->announced = OV_ANNOUNCED_NOT;
+    p->announced = OV_BOND_NONE;
     for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
         if (find_member(n, &p->id))
             note_announced(n, p);
@@ -167,7 +167,7 @@ static void free_net(struct ov_directory *d, struct dirnet *n)
     for (size_t i = 0; i < n->n; i++) {
         struct ov_peer *p = ov_peer_find(d->e, n->sorted[i].addr);
         if (p)
-            p->announced = OV_ANNOUNCED_NOT;
+            p->announced = OV_BOND_NONE;
         free(n->sorted[i].x);
     }
     d->members -= n->n;

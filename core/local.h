@@ -31,6 +31,13 @@ struct ov_local {
 #define OV_SERVED_PEER_MAX 12
 #define OV_LINK_MTU        8952 /* for one datagram: larger ones would keep the others waiting */
 
+/* What a node is to us: when there is not room for all, those of the first kind go first. */
+enum ov_bond {
+    OV_BOND_NONE,
+    OV_BOND_ANNOUNCED, /* to us as a directory, in a network that is not ours: anybody may be */
+    OV_BOND_OURS,      /* a member of a network that we control or are in, or a server of ours */
+};
+
 /* What the engine wants of the streams to a root. */
 enum ov_rootlink_state {
     OV_ROOTLINK_UNWANTED, /* close them */

@@ -229,6 +229,7 @@ struct ov_peer_info {
     } nets[4]; /* networks in which its certificate is valid */
 };
 OV_CHECK int ov_node_peer(const struct ov_node *n, ov_addr addr, struct ov_peer_info *out);
+enum ov_bond ov_node_bond(const struct ov_node *n, ov_addr addr);
 size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap);
 
 struct ov_root_info {

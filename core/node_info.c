@@ -159,6 +159,12 @@ int ov_node_peer(const struct ov_node *n, ov_addr a, struct ov_peer_info *out)
     return OV_OK;
 }
 
+enum ov_bond ov_node_bond(const struct ov_node *n, ov_addr addr)
+{
+    const struct ov_peer *p = ov_peer_find(&n->e, addr);
+    return p ? ov_peer_bond(p) : OV_BOND_NONE;
+}
+
 size_t ov_node_peers(const struct ov_node *n, ov_addr *out, size_t cap)
 {
     struct ov_peer *p;

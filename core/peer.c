@@ -65,12 +65,12 @@ enum standing {
 
 static enum standing standing(const struct ov_peer *p)
 {
-    bool member = p->remember || p->upper || p->announced == OV_ANNOUNCED_OURS;
-    if (p->s.current && (member || p->announced))
-        return member ? MEMBER_HERE : ANNOUNCED_HERE;
+    enum ov_bond bond = ov_peer_bond(p);
+    if (p->s.current && bond != OV_BOND_NONE)
+        return bond == OV_BOND_OURS ? MEMBER_HERE : ANNOUNCED_HERE;
     if (!p->s.current && p->s.next && p->e->now - p->s.next->born < CONFIRM)
         return ANSWERED;
-    if (member || p->announced)
+    if (bond != OV_BOND_NONE)
         return MEMBER_AWAY;
     if (p->s.current)
         return STRANGER;

@@ -34,9 +34,6 @@
 struct ov_hops;
 struct ov_punch;
 
-/* In a directory of ours: of a network that we control or are in, or of another one. */
-enum ov_announced { OV_ANNOUNCED_NOT, OV_ANNOUNCED_ELSEWHERE, OV_ANNOUNCED_OURS };
-
 struct ov_queued {
     struct ov_queued *next;
     size_t len;
@@ -78,7 +75,7 @@ struct ov_peer {
     ov_time believed;  /* stored as tied to us, and until then that counts without a certificate;
                           OV_NEVER: from its first session on for a while; 0: it does not */
     ov_time persisted; /* last; 0: not since the start */
-    enum ov_announced announced;
+    enum ov_bond announced; /* by its entries in a directory of ours */
     bool claimed; /* only a certificate says that this key has the address: not proven here */
 
     struct ov_endpoint hints[OV_HINTS_MAX]; /* where it may be, for handshakes */
@@ -186,6 +183,12 @@ bool ov_peer_heard(const struct ov_peer *p);
 bool ov_peer_online(const struct ov_peer *p); /* session, and not silent */
 
 /* ---- what ties it to us (peer_tie.c) ---- */
+
+/* At a glance, for whom there should be room; ov_peer_tied() looks closely. */
+static inline enum ov_bond ov_peer_bond(const struct ov_peer *p)
+{
+    return p->keep || p->remember || p->upper ? OV_BOND_OURS : p->announced;
+}
 
 /* Is it a server of ours, or a member of a network of ours, now? */
 bool ov_peer_tied(const struct ov_peer *p);

@@ -111,10 +111,10 @@ static bool afford(struct ov_engine *e, struct ov_peer *from, size_t len)
     }
     if (!ov_bucket_take(&from->relay_bucket, len, e->now))
         return false;
-    if (from->announced == OV_ANNOUNCED_OURS || from->remember || from->upper || from->keep ||
-        !(e->caps & OV_CAP_ROOT))
+    enum ov_bond bond = ov_peer_bond(from);
+    if (bond == OV_BOND_OURS || !(e->caps & OV_CAP_ROOT))
         return true;
-    if (from->announced)
+    if (bond == OV_BOND_ANNOUNCED)
         return address_pays(e, from, len);
     return ov_bucket_take(&e->relay_strangers, len, e->now) ||
            ov_ratelimit_allow(e->relay_newcomers, address(from), e->now);

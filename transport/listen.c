@@ -19,6 +19,7 @@
 #define SOURCES     4096
 #define DESCRIPTORS 8192 /* wanted, if the system lets us */
 #define SPARE       64   /* descriptors for everything else */
+#define NEWCOMERS   16 /* when all is taken, one in so many may be one who has not proven himself */
 
 struct port {
     struct ov_listen *l;
@@ -31,6 +32,8 @@ struct connection {
     struct ov_stream *s;
     struct ov_ip from; /* what counts as its source */
     bool trusted;
+    ov_addr who;         /* when trusted */
+    int his, neighbours; /* other trusted ones of the same `who`, and of the same source */
     uint64_t order;
 };
 
@@ -76,7 +79,7 @@ int ov_listen_new(const struct ov_listen_config *cfg, struct ov_listen **out)
     if (!l)
         return OV_ENOMEM;
     l->cfg = *cfg;
-    l->max = connections_max();
+    l->max = cfg->max ? cfg->max : connections_max();
     l->v = calloc(l->max, sizeof *l->v);
     l->rate = ov_ratelimit_new(SOURCES, OV_LISTEN_RATE, OV_LISTEN_RATE * 2, cfg->seed);
     if (!l->v || !l->rate) {
@@ -104,9 +107,28 @@ static struct ov_ip source_of(const struct ov_ip *ip)
     return s;
 }
 
+/* The others of the same one, and of the same source, have one more or less beside them; and c has
+ * them. */
+static void count(struct ov_listen *l, struct connection *c, int step)
+{
+    c->his = c->neighbours = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        struct connection *x = &l->v[i];
+        if (!x->trusted || x == c)
+            continue;
+        bool his = x->who == c->who, near = ov_ip_equal(&x->from, &c->from);
+        x->his += his ? step : 0;
+        x->neighbours += near ? step : 0;
+        c->his += his;
+        c->neighbours += near;
+    }
+}
+
 static void remove_at(struct ov_listen *l, size_t i)
 {
     l->strangers -= !l->v[i].trusted;
+    if (l->v[i].trusted)
+        count(l, &l->v[i], -1);
     l->v[i] = l->v[--l->n];
 }
 
@@ -131,11 +153,43 @@ static struct ov_stream *oldest(const struct ov_listen *l, const struct ov_ip *f
     return pick ? pick->s : NULL;
 }
 
-/* Is there room for one more of this source? A stranger may have to go for it. */
+/* Is `a` to go rather than `b`, meaning `bond` and `least` to us? */
+static bool lesser(const struct connection *a, enum ov_bond bond, const struct connection *b,
+                   enum ov_bond least)
+{
+    if (!b || bond != least)
+        return !b || bond < least;
+    if (a->his != b->his)
+        return a->his > b->his;
+    if (a->neighbours != b->neighbours)
+        return a->neighbours > b->neighbours;
+    return a->order < b->order;
+}
+
+/* Of those who have proven to be there the one that may go best; NULL: none may. */
+static struct ov_stream *least_dear(const struct ov_listen *l)
+{
+    const struct connection *pick = NULL;
+    enum ov_bond least = OV_BOND_OURS;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct connection *c = &l->v[i];
+        if (!c->trusted)
+            continue;
+        enum ov_bond bond = l->cfg.bond(l->cfg.arg, c->who);
+        if (bond == OV_BOND_OURS || !lesser(c, bond, pick, least))
+            continue;
+        pick = c;
+        least = bond;
+    }
+    return pick ? pick->s : NULL;
+}
+
+/* Is there room for one more of this source? Another one may have to go for it. Newcomers go first
+ * only where they are many: one of them needs a moment to prove itself. */
 static bool make_room(struct ov_listen *l, const struct ov_ip *from)
 {
     size_t same = 0, strangers = 0;
-    struct ov_stream *victim = NULL;
+    struct ov_stream *victim = NULL, *trusted = NULL;
     for (size_t i = 0; i < l->n; i++) {
         bool mine = ov_ip_equal(&l->v[i].from, from);
         same += mine;
@@ -145,10 +199,14 @@ static bool make_room(struct ov_listen *l, const struct ov_ip *from)
         victim = oldest(l, from);
     else if (same >= OV_LISTEN_SOURCE)
         return false;
-    else if (l->strangers >= OV_LISTEN_STRANGERS || l->n >= l->max)
+    else if (l->strangers < l->max / NEWCOMERS && l->n >= l->max)
+        trusted = least_dear(l);
+    if (!victim && !trusted && (l->strangers >= OV_LISTEN_STRANGERS || l->n >= l->max))
         victim = oldest(l, NULL);
     if (victim)
         ov_stream_end(victim, "too many strangers");
+    if (trusted)
+        ov_stream_end(trusted, "there is no room, and others have less");
     return l->n < l->max;
 }
 
@@ -270,10 +328,16 @@ void ov_listen_stats(const struct ov_listen *l, struct ov_listen_stats *out)
                                     .refused = l->refused};
 }
 
-void ov_listen_trust(struct ov_listen *l, struct ov_stream *s)
+void ov_listen_trust(struct ov_listen *l, struct ov_stream *s, ov_addr who)
 {
     struct connection *c = find(l, s);
-    if (!c || c->trusted)
+    if (!c)
+        return;
+    if (c->trusted)
+        count(l, c, -1);
+    c->who = who;
+    count(l, c, 1);
+    if (c->trusted)
         return;
     c->trusted = true;
     l->strangers--;

@@ -476,32 +476,32 @@ static void test_announced_peers(void **state)
 
     (void)state;
     make_controller(x, &other);
-    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    assert_int_equal(p->announced, OV_BOND_NONE);
     assert_true(announce_in(x, p, &other, 1));
-    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    assert_int_equal(p->announced, OV_BOND_ANNOUNCED);
     assert_true(announce(x, p, &id, t, &ip, 0, 0));
-    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    assert_int_equal(p->announced, OV_BOND_OURS);
     assert_true(announce_in(x, p, &other, 2));
-    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    assert_int_equal(p->announced, OV_BOND_OURS);
     wu_revoke(x->w, id.addr, t, blob);
     ov_directory_revoked(x->d, blob, sizeof blob);
-    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    assert_int_equal(p->announced, OV_BOND_ANNOUNCED);
     withdraw(x, other.pub.addr << 24 | 1, id.addr);
-    assert_int_equal(p->announced, OV_ANNOUNCED_ELSEWHERE);
+    assert_int_equal(p->announced, OV_BOND_ANNOUNCED);
     withdraw(x, other.pub.addr << 24 | 2, id.addr);
-    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    assert_int_equal(p->announced, OV_BOND_NONE);
     /* One that was forgotten and is back has not said it again yet. */
     assert_true(announce(x, p, &id, t + 1, &ip, 0, 0));
-    p->announced = OV_ANNOUNCED_NOT;
+    p->announced = OV_BOND_NONE;
     ov_directory_met(x->d, p);
-    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
-    p->announced = OV_ANNOUNCED_NOT;
+    assert_int_equal(p->announced, OV_BOND_OURS);
+    p->announced = OV_BOND_NONE;
     assert_true(announce(x, p, &id, t + 1, &ip, 0, 0));
-    assert_int_equal(p->announced, OV_ANNOUNCED_OURS);
+    assert_int_equal(p->announced, OV_BOND_OURS);
     /* It is the key that counts. */
     p->id.dh.b[0] ^= 1;
     ov_directory_met(x->d, p);
-    assert_int_equal(p->announced, OV_ANNOUNCED_NOT);
+    assert_int_equal(p->announced, OV_BOND_NONE);
     p->id = rival;
     dir_free(x);
 }

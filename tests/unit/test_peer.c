@@ -755,8 +755,8 @@ static void test_eviction_strangers(void **state)
     for (int i = 0; i < 3; i++)
         wu_connect(member[i], a);
     wu_peer(a, member[0])->remember = true;
-    wu_peer(a, member[1])->announced = OV_ANNOUNCED_OURS;
-    wu_peer(a, member[2])->announced = OV_ANNOUNCED_ELSEWHERE;
+    wu_peer(a, member[1])->announced = OV_BOND_OURS;
+    wu_peer(a, member[2])->announced = OV_BOND_ANNOUNCED;
     for (int i = 0; i < 8; i++)
         enemy[i] = wu_node(w, 0);
     for (int round = 0; round < 3; round++) {

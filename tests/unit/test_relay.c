@@ -144,7 +144,7 @@ static void test_rate(void **state)
 
     (void)state;
     t.w->delay = 1; /* so that next to no time passes */
-    wu_peer(t.root, t.a)->announced = wu_peer(t.root, t.b)->announced = OV_ANNOUNCED_OURS;
+    wu_peer(t.root, t.a)->announced = wu_peer(t.root, t.b)->announced = OV_BOND_OURS;
     for (int i = 0; i < 40; i++)
         assert_true(hand_over(t.a, t.root, t.b->addr, OV_WIRE_DATA, len));
     assert_int_equal(t.root->e->stats.relayed_datagrams, 25);
@@ -169,7 +169,7 @@ struct crowd {
     struct wu_node *root, *to, *v[5];
 };
 
-static struct crowd crowd(uint64_t seed, enum ov_announced announced, bool together)
+static struct crowd crowd(uint64_t seed, enum ov_bond announced, bool together)
 {
     struct crowd c = {.w = wu_new(seed)};
 
@@ -208,7 +208,7 @@ static unsigned passed(const struct crowd *c, struct wu_node *from, unsigned n)
  * few datagrams go even so. */
 static void test_strangers_share(void **state)
 {
-    struct crowd c = crowd(8, OV_ANNOUNCED_NOT, false);
+    struct crowd c = crowd(8, OV_BOND_NONE, false);
     unsigned sum = 0;
 
     (void)state;
@@ -216,7 +216,7 @@ static void test_strangers_share(void **state)
         sum += passed(&c, c.v[i], 2 * CROWD_SHARE);
     assert_in_range(sum, CROWD_SHARE, CROWD_SHARE + 3 * 41);
     assert_int_equal(passed(&c, c.v[3], 20), 20);
-    wu_peer(c.root, c.v[4])->announced = OV_ANNOUNCED_OURS;
+    wu_peer(c.root, c.v[4])->announced = OV_BOND_OURS;
     assert_in_range(passed(&c, c.v[4], 2 * CROWD_SHARE), CROWD_SHARE, CROWD_SHARE + 1);
     wu_free(c.w);
 }
@@ -224,7 +224,7 @@ static void test_strangers_share(void **state)
 /* Networks of anybody: those of one address share, those of different ones do not. */
 static void test_addresses_share(void **state)
 {
-    struct crowd c = crowd(9, OV_ANNOUNCED_ELSEWHERE, true);
+    struct crowd c = crowd(9, OV_BOND_ANNOUNCED, true);
     unsigned sum = 0;
 
     (void)state;
@@ -233,7 +233,7 @@ static void test_addresses_share(void **state)
     assert_in_range(sum, CROWD_SHARE * 9 / 10, CROWD_SHARE + 1);
     sum = passed(&c, c.v[0], 2 * CROWD_SHARE);
     assert_in_range(sum, CROWD_SHARE * 9 / 10, CROWD_SHARE + 1);
-    wu_peer(c.root, c.v[4])->announced = OV_ANNOUNCED_OURS; /* a member behind that address */
+    wu_peer(c.root, c.v[4])->announced = OV_BOND_OURS; /* a member behind that address */
     assert_in_range(passed(&c, c.v[4], 2 * CROWD_SHARE), CROWD_SHARE, CROWD_SHARE + 1);
     wu_free(c.w);
 }

@@ -5,8 +5,8 @@
 #include "tests/unit/edge.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 
 #define PORT 4793
 
@@ -56,6 +56,14 @@ static struct ov_tls_context *on_tls(void *arg)
 static const struct ov_stream_events EVENTS = {
     .up = on_up, .packets = on_packets, .down = on_down, .tls = on_tls};
 
+/* The tests write it into the address. */
+#define WHO(bond, i) ((ov_addr)(bond) << 32 | (ov_addr)(i))
+static enum ov_bond bond_of(void *arg, ov_addr who)
+{
+    (void)arg;
+    return (enum ov_bond)(who >> 32);
+}
+
 struct fixture {
     uv_loop_t loop;
     struct side server, client;
@@ -78,7 +86,8 @@ static int setup(void **state)
     assert_int_equal(ov_identity_make(seed, &EASY, NULL, NULL, &f->id), OV_OK);
     assert_int_equal(ov_tls_context_new(&f->id, &f->server.tls, why), OV_OK);
     assert_int_equal(ov_tls_context_new(NULL, &f->client.tls, why), OV_OK);
-    struct ov_listen_config cfg = {.loop = &f->loop, .ev = &EVENTS, .arg = &f->server};
+    struct ov_listen_config cfg = {
+        .loop = &f->loop, .ev = &EVENTS, .bond = bond_of, .arg = &f->server};
     assert_int_equal(ov_listen_new(&cfg, &f->server.listen), OV_OK);
     assert_int_equal(ov_listen_add(f->server.listen, &at, why), OV_OK);
     *state = f;
@@ -112,15 +121,18 @@ static void dial(struct fixture *f, bool tls)
     assert_true(edge_wait(&f->loop, &f->server.up, 1));
 }
 
-/* Somebody with a socket and no manners. */
-static int stranger(struct fixture *f, const char *says)
+/* Somebody with a socket and no manners, at 127.0.0.`host`. */
+static int stranger_at(struct fixture *f, const char *says, uint8_t host)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(PORT)};
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 4096;
     struct ov_listen_stats before, now;
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
     ov_listen_stats(f->server.listen, &before);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     if (*says)
@@ -130,6 +142,11 @@ static int stranger(struct fixture *f, const char *says)
         ov_listen_stats(f->server.listen, &now);
     } while (now.accepted + now.refused == before.accepted + before.refused);
     return fd;
+}
+
+static int stranger(struct fixture *f, const char *says)
+{
+    return stranger_at(f, says, 1);
 }
 
 static void test_both_ways(void **state)
@@ -205,7 +222,7 @@ static void test_strangers(void **state)
     size_t n = sizeof fd / sizeof *fd;
 
     dial(f, false);
-    ov_listen_trust(f->server.listen, f->server.s);
+    ov_listen_trust(f->server.listen, f->server.s, 1);
     for (size_t i = 0; i < n; i++)
         fd[i] = stranger(f, "");
     ov_listen_stats(f->server.listen, &st);
@@ -214,6 +231,143 @@ static void test_strangers(void **state)
     assert_int_equal(st.connections, st.strangers + 1);
     assert_true(ov_stream_is_up(f->client.s));
     for (size_t i = 0; i < n; i++)
+        close(fd[i]);
+}
+
+/* ---- all connections are taken ---- */
+
+#define FEW     64 /* connections */
+#define ENEMIES 5  /* who have as many streams as one may */
+
+/* A listener of few connections in the place of the other one. */
+static void few(struct fixture *f)
+{
+    struct ov_endpoint at = address();
+    char why[OV_STREAM_WHY];
+    struct ov_listen_config cfg = {
+        .loop = &f->loop, .ev = &EVENTS, .bond = bond_of, .arg = &f->server, .max = FEW};
+
+    ov_listen_close(f->server.listen);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(ov_listen_new(&cfg, &f->server.listen), OV_OK);
+    assert_int_equal(ov_listen_add(f->server.listen, &at, why), OV_OK);
+}
+
+/* A connection from there that proves to be of `who`. */
+static void known(struct fixture *f, ov_addr who, uint8_t host, int *fd)
+{
+    size_t up = f->server.up;
+
+    *fd = stranger_at(f, OV_FRAMES_HELLO, host);
+    assert_true(edge_wait(&f->loop, &f->server.up, up + 1));
+    ov_listen_trust(f->server.listen, f->server.s, who);
+}
+
+static size_t refused(const struct fixture *f)
+{
+    struct ov_listen_stats st;
+
+    ov_listen_stats(f->server.listen, &st);
+    return st.refused;
+}
+
+/* Has the server closed it? */
+static bool is_closed(int fd)
+{
+    uint8_t buf[256];
+    ssize_t r;
+
+    do
+        r = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+    while (r > 0);
+    return r == 0 || errno != EAGAIN;
+}
+
+static unsigned count_closed(const int *fd, int n)
+{
+    unsigned closed = 0;
+
+    for (int i = 0; i < n; i++)
+        closed += is_closed(fd[i]);
+    return closed;
+}
+
+/* Those who have as many as they may, and who mean nothing to us, go for newcomers: one stream each
+ * time, of who has most; nobody who is announced or of our networks. */
+static void test_full_of_enemies(void **state)
+{
+    struct fixture *f = *state;
+    int fd[FEW], member[2], new[30];
+    int n = 0;
+
+    few(f);
+    known(f, WHO(OV_BOND_OURS, 1), 1, &member[0]);
+    known(f, WHO(OV_BOND_ANNOUNCED, 2), 2, &member[1]);
+    for (; n < FEW - 2; n++)
+        known(f, WHO(OV_BOND_NONE, n / 12), (uint8_t)(3 + n % 4), &fd[n]);
+    for (int i = 0; i < 30; i++)
+        known(f, WHO(OV_BOND_NONE, 100 + i), (uint8_t)(10 + i), &new[i]);
+    assert_int_equal(refused(f), 0);
+    assert_int_equal(count_closed(member, 2), 0);
+    assert_int_equal(count_closed(new, 30), 0);
+    assert_int_equal(count_closed(fd, n), 30);
+    for (int i = 0; i < ENEMIES; i++) /* each has about as many left */
+        assert_in_range(count_closed(&fd[12 * i], 12), 5, 7);
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+    for (int i = 0; i < 30; i++)
+        close(new[i]);
+    close(member[0]);
+    close(member[1]);
+}
+
+/* With a stream for each, the address that has most loses one; those who are announced go only
+ * when there are none but them and ours, and ours go for nobody. */
+static void test_full_of_ones(void **state)
+{
+    struct fixture *f = *state;
+    int fd[FEW], new[8];
+    int n = 0;
+
+    few(f);
+    for (; n < 20; n++)
+        known(f, WHO(OV_BOND_OURS, n), 1, &fd[n]);
+    for (; n < 40; n++)
+        known(f, WHO(OV_BOND_ANNOUNCED, n), (uint8_t)(n < 25 ? n : 2), &fd[n]);
+    for (; n < FEW; n++)
+        known(f, WHO(OV_BOND_ANNOUNCED, n), 3, &fd[n]);
+    for (int i = 0; i < 4; i++)
+        known(f, WHO(OV_BOND_OURS, 100 + i), (uint8_t)(50 + i), &new[i]);
+    assert_int_equal(count_closed(fd, 40), 0);
+    assert_int_equal(count_closed(&fd[40], 4), 4); /* the oldest of 127.0.0.3 */
+    for (int i = 4; i < 8; i++) { /* who has not proven himself yet is not the first to go */
+        new[i] = stranger_at(f, "", (uint8_t)(50 + i));
+        assert_int_equal(count_closed(new, i + 1), 0);
+    }
+    int last = stranger_at(f, "", 90); /* there may be so many of them */
+    assert_int_equal(count_closed(new, 8), 1);
+    assert_int_equal(refused(f), 0);
+    assert_int_equal(count_closed(fd, 40), 0);
+    close(last);
+    for (int i = 0; i < 8; i++)
+        close(new[i]);
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+}
+
+static void test_full_of_members(void **state)
+{
+    struct fixture *f = *state;
+    int fd[FEW];
+
+    few(f);
+    for (int i = 0; i < FEW; i++)
+        known(f, WHO(OV_BOND_OURS, i / 2), (uint8_t)(1 + i % 4), &fd[i]);
+    int last = stranger_at(f, "", 90);
+    assert_int_equal(refused(f), 1);
+    assert_int_equal(count_closed(fd, FEW), 0);
+    close(last);
+    for (int i = 0; i < FEW; i++)
         close(fd[i]);
 }
 
@@ -241,9 +395,10 @@ static void test_deaf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_both_ways), TEST(test_another_certificate),
-        TEST(test_garbage),   TEST(test_strangers),
-        TEST(test_deaf),
+        TEST(test_both_ways),       TEST(test_another_certificate),
+        TEST(test_garbage),         TEST(test_strangers),
+        TEST(test_full_of_enemies), TEST(test_full_of_ones),
+        TEST(test_full_of_members), TEST(test_deaf),
     };
 
     EDGE_NEED_NETNS();
