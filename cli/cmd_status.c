@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include "nat_words.h"
+#include "odd_port.h"
 #include "table.h"
 #include "text.h"
 
@@ -130,8 +131,14 @@ static void print_nat(const json_t *s)
     const char *mapping = ov_json_text(nat, "mapping", "unknown");
     const char *filtering = ov_json_text(nat, "filtering", "unknown");
     const char *ports = ov_json_text(nat, "ports", "unknown");
+    struct ov_host odd;
+    bool no_udp = json_is_false(json_object_get(nat, "udp"));
 
-    if (json_is_false(json_object_get(nat, "udp")))
+    if (no_udp && ov_odd_port_find(json_object_get(s, "roots"), &odd))
+        printf("\nNAT       not known: %s does not answer by UDP on port %u. Is the port right? "
+               "(usually 4793)\n",
+               odd.name, odd.port);
+    else if (no_udp)
         printf("\nNAT       UDP is blocked here, as far as can be seen: no root answers by it\n");
     else if (json_is_false(json_object_get(nat, "nat")))
         printf("\nNAT       none: this host has a public address%s\n",

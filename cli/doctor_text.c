@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "nat_words.h"
+#include "odd_port.h"
 #include "text.h"
 
 #include <stdarg.h>
@@ -185,6 +186,16 @@ static bool has_root(const json_t *roots, const char *host)
     return false;
 }
 
+static void print_no_udp(const struct page *p, const json_t *roots)
+{
+    struct ov_host odd;
+    if (ov_odd_port_find(roots, &odd))
+        line(p, NOTE, "UDP", "%s does not answer by it on port %u: is the port right?", odd.name,
+             odd.port);
+    else
+        line(p, NOTE, "UDP", "is blocked here, as far as can be seen");
+}
+
 static void print_way(const struct page *p, const json_t *report)
 {
     const json_t *status = json_object_get(report, "status");
@@ -212,7 +223,7 @@ static void print_way(const struct page *p, const json_t *report)
     if (shown == 0)
         line(p, NOTE, "servers", "none is known");
     if (no(json_object_get(status, "nat"), "udp"))
-        line(p, NOTE, "UDP", "is blocked here, as far as can be seen");
+        print_no_udp(p, roots);
 }
 
 /* ---- the router ---- */

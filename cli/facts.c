@@ -2,6 +2,7 @@
 
 #include "core/path.h"
 #include "json_of.h"
+#include "odd_port.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -136,7 +137,7 @@ static void read_twins(const json_t *report, struct ov_facts *f, struct ov_facts
     }
 }
 
-static void read_status(const json_t *report, struct ov_facts *f)
+static void read_status(const json_t *report, struct ov_facts *f, struct ov_facts_room *room)
 {
     const json_t *s = json_object_get(report, "status"), *roots = json_object_get(s, "roots");
     bool settled = json_number_value(json_object_get(s, "uptime_s")) >= FIRST_ANSWERS_S;
@@ -146,6 +147,10 @@ static void read_status(const json_t *report, struct ov_facts *f)
     read_servers(json_object_get(report, "servers"), roots, f);
     f->is_root = lists(json_object_get(s, "roles"), "root");
     f->udp_blocked = no(nat, "udp");
+    if (ov_odd_port_find(roots, &room->odd)) {
+        f->odd_host = room->odd.name;
+        f->odd_port = room->odd.port;
+    }
     f->narrow = yes(nat, "narrow");
     if (is(mapping, "state", "none"))
         f->no_mapping = text(mapping, "problem");
@@ -299,7 +304,7 @@ void ov_facts_read(const json_t *report, struct ov_facts *out, struct ov_facts_r
 {
     memset(out, 0, sizeof(*out));
     read_host(json_object_get(report, "host"), out);
-    read_status(report, out);
+    read_status(report, out, room);
     read_networks(report, out, room);
     read_peer(report, out, room);
     read_twins(report, out, room);

@@ -163,6 +163,8 @@ static void no_root_answers(const struct ov_facts *f, struct ov_verdict *v)
     } else {
         say(v, "no_root", OV_OUTCOME_BROKEN, "%s does not answer%s.", root,
             f->roots > 1 ? ", and no other server either" : "");
+        if (f->odd_host != NULL)
+            advise(v, "is port %u of %s right? Usually it is 4793", f->odd_port, f->odd_host);
         advise(v, "does a browser open a page here? If not, this computer is not online");
         advise(v, "try another network, such as a phone's hotspot: if it works there, this network "
                   "blocks ovpn");
@@ -428,6 +430,20 @@ static void peer(const struct ov_facts *f, struct ov_verdict *v)
 static void blocked(const struct ov_facts *f, struct ov_verdict *v, const char *subject)
 {
     const char *root = or (f->root, "the server");
+    if (f->odd_host != NULL && f->proxy == NULL) {
+        say(v, "odd_port", OV_OUTCOME_WORKS,
+            "%s does not answer by UDP on port %u: is the port right? (Usually it is 4793.) Until "
+            "it answers, %s relayed through %s%s.",
+            f->odd_host, f->odd_port, subject ? "this peer is" : "all is", root,
+            f->way == OV_WAY_TLS   ? " by TLS"
+            : f->way == OV_WAY_TCP ? " by TCP"
+                                   : "");
+        advise(v, "if it is not, leave the network and join with the right one, or correct it in "
+                  "ovpn.conf (roots)");
+        advise(v, "if it is, ask who runs this network (the campus, the company) to let UDP out, "
+                  "and the server's owner to let it in");
+        return;
+    }
     if (f->proxy != NULL)
         say(v, "only_proxy", OV_OUTCOME_WORKS,
             "This network lets nothing out but through its proxy %s; %s relayed through %s by TLS.",

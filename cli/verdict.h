@@ -55,6 +55,8 @@ struct ov_facts {
     const char *proxy;
     bool wrong_root, no_name; /* of one that does not answer: another does; nobody knows its name */
     bool intercepted;         /* TLS ends at somebody else's */
+    const char *odd_host; /* UDP is missed from no server but at an unusual port, here odd_port */
+    unsigned odd_port;
     /* the router */
     bool udp_blocked, narrow;
     const char *no_mapping; /* why it gives no port */

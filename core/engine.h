@@ -114,7 +114,7 @@ struct ov_engine {
     struct ov_reflect *reflect;
     struct ov_attempts *attempts;
     uint16_t reflect_port; /* of a root: that of OV_SOCKET_REFLECT; 0: none */
-    ov_time udp_heard;     /* authenticated, by UDP and from a root; 0: not in this network yet */
+    ov_time udp_heard;     /* authenticated, by UDP, of a server or from afar; 0: not yet */
     ov_time changed;       /* since when we are in this network */
     ov_time moved;         /* a root saw us at another endpoint than before; 0: never */
 

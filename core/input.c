@@ -275,7 +275,9 @@ static void heard(struct ov_arrival *a, struct ov_peer *p, bool reflection)
         ov_hop_heard(p, a->via.relay);
         return;
     }
-    if (p->relay && a->via.socket != OV_SOCKET_LINK)
+    /* (from a neighbor it tells nothing of the way out) */
+    if (a->via.socket != OV_SOCKET_LINK &&
+        (p->relay || p->keep || !ov_ip_is_private(&a->via.ep.ip)))
         e->udp_heard = e->now;
     int i = ov_paths_find(p->paths, a->via.socket, &a->via.ep);
     if (i >= 0)

@@ -56,6 +56,31 @@ for name in home1 home2 friend; do
     need "$name is in" within 10 is_ready $name
 done
 
+# A mistyped port: the server answers all the same, by TLS, and nothing tells that UDP is blocked.
+host home4 r2 3
+node home4 "[node]" "name = home4"
+need "home4 comes up" start home4
+need "it is joined by a wrong port" ov home4 join --no-wait "$ID@20.0.0.1:4000"
+need "that is answered, by TLS" within 30 json home4 '.roots[0].online and .roots[0].link.kind == "tls"' status
+need "it is let in" admit root dorm home4
+check "the port is asked after" within 10 doctor home4 0 odd_port
+check "with both ports" has '20.0.0.1 does not answer by UDP on port 4000: is the port right. .Usually it is 4793'
+check "status does not say that UDP is blocked" eval '! ov home4 status | grep -i "blocked"'
+stop home4
+
+# A controller that is no root: its answers by UDP tell that it is not blocked.
+site bare 20.0.0.3
+node bare "[node]" "name = bare" "port = 4793" "[controller]" "enabled = yes"
+host home5 r2 4
+node home5 "[node]" "name = home5"
+need "both come up" start bare home5
+need "a network there" ov bare net create club
+need "it is joined" ov home5 join --no-wait "$(netid bare club)@20.0.0.3"
+check "it waits for the owner" within 10 doctor home5 1 waiting
+check "and has UDP" within 5 json home5 '.nat.udp == true' status
+stop home5 && stop bare
+
+# Peers.
 # Peers.
 A=$(ip4 home1) B=$(ip4 home2) F=$(ip4 friend)
 check "a friend with a public address: direct" doctor home1 0 direct "${ADDRESS[friend]}"

@@ -227,6 +227,12 @@ static void reports(void **state)
     judged("{'status':{'nat':{'udp':false},'roots':[{'host':'h','online':true,"
            "'link':{'kind':'tls','proxy':null}}]}," READY "}",
            "only_443");
+    judged("{'status':{'nat':{'udp':false},'roots':[{'host':'h:4000','online':true,"
+           "'link':{'kind':'tls','proxy':null}}]}," READY "}",
+           "odd_port");
+    judged("{'status':{'nat':{'udp':false},'roots':[{'host':'h:4000','online':true,"
+           "'link':{'kind':'tls','proxy':null}},{'host':'[fd00::1]','online':false}]}," READY "}",
+           "only_443");
     judged("{'status':{'roots':[{'host':'h','online':true,'link':{'kind':'tls','proxy':'p:1'}}]}"
            "," READY "}",
            "only_proxy");
