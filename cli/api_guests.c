@@ -66,7 +66,7 @@ static struct ov_api_guest *idlest_of_most(struct ov_api_guests *g, uid_t newcom
         if (!placed(p) || is_owner(p))
             continue;
         size_t n = count_user(g, p->uid) + (!owner && p->uid == newcomer);
-        if (n > most || (n == most && p->since < best->since)) {
+        if (best == NULL || n > most || (n == most && p->since < best->since)) {
             best = p;
             most = n;
         }
