@@ -202,7 +202,7 @@ $(BUILD)/tests/taint/taint: tests/taint/taint.c $(UNITLIB) $(CLILIB) $(ARCHIVES)
 taint: $(BUILD)/tests/taint/taint
 	@tests/taint/run $<
 # What runs beside the loop: name look-ups and writing peers, by libuv's pool; and the daemon as a whole.
-THREADED = $(BUILD)/tests/unit/test_state $(BUILD)/tests/unit/test_api \
+THREADED = $(addprefix $(BUILD)/tests/unit/,test_state test_end test_api) \
            tests/net/01-homes.sh tests/net/20-errors.sh
 check-threads:
 	@$(MAKE) SAN=thread threaded

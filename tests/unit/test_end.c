@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -50,7 +51,7 @@ int __wrap_fsync(int fd);
 bool __real_ov_node_pull(struct ov_node *n, struct ov_output *out);
 bool __wrap_ov_node_pull(struct ov_node *n, struct ov_output *out);
 
-static unsigned peers;
+static atomic_uint peers;
 static int *die_at; /* shared: at which of the next calls of fsync() to die; 0: at none */
 
 /* The pool's thread, which writes peers, hangs; the loop's own does not, but it may die. */
