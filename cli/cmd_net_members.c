@@ -27,15 +27,19 @@ static void add(struct ov_table *t, const json_t *m, double now)
 {
     char *addresses = addresses_of(m);
     const char *state = ov_json_text(m, "state", "");
+    double left = ov_json_number(m, "left", 0);
     char unit[OV_TEXT_UNIT];
 
     ov_table_add(t, ov_json_text(m, "address", ""));
     ov_table_add(t, ov_json_text(m, "name", ""));
     ov_table_addf(t, "%s%s", strcmp(state, "pending") == 0 ? "WAITING" : state,
                   ov_json_flag(m, "bridge") ? ", bridge" : "");
-    ov_table_add(t, ov_json_flag(m, "online")
-                        ? "online"
-                        : ov_text_ago(ov_json_number(m, "last_seen", 0), now, unit));
+    if (left > 0)
+        ov_table_addf(t, "left %s", ov_text_ago(left, now, unit));
+    else
+        ov_table_add(t, ov_json_flag(m, "online")
+                            ? "online"
+                            : ov_text_ago(ov_json_number(m, "last_seen", 0), now, unit));
     ov_table_add(t, addresses);
     ov_table_add(t, ov_json_text(m, "note", ""));
     free(addresses);

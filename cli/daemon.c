@@ -103,6 +103,10 @@ static void on_event(struct ov_daemon *d, const struct ov_out_event *e)
         if (d->owner != NULL)
             ov_owner_request(d->owner, e->from, e->request);
         break;
+    case OV_EVENT_BYE:
+        if (d->owner != NULL)
+            ov_owner_bye(d->owner, e->from, e->net);
+        break;
     case OV_EVENT_PONG:
         on_pong(d, e);
         break;

@@ -51,15 +51,17 @@ json_t *ov_json_of_member(struct ov_daemon *d, const struct ov_member_record *m)
     struct ov_peer_info peer = {0};
     char identity[OV_IDENTITY_TEXT];
     bool online = ov_node_peer(d->node, m->id.addr, &peer) == OV_OK && peer.session;
+    ov_wall left = ov_controller_left(ov_owner_controller(d->owner), m->netid, m->id.addr);
     online |= m->id.addr == ov_node_identity(d->node)->addr;
-    return json_pack(
-        "{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b,s:o}", "address",
-        ov_json_of_addr(m->id.addr), "identity", ov_identity_format(&m->id, identity), "name",
-        ov_json_of_text(m->name), "state", STATE[m->state], "addresses",
-        ov_json_of_prefixes(m->addrs, m->naddrs), "bridge", (m->perms & OV_PERM_BRIDGE) != 0,
-        "note", ov_json_of_text(m->note), "tags", ov_json_of_text(m->tags), "first_seen",
-        ov_json_of_wall(m->first_seen), "admitted", ov_json_of_wall(m->admitted), "last_seen",
-        ov_json_of_wall(m->last_seen), "online", online, "twice", ov_json_of_twice(d, &peer));
+    return json_pack("{s:o,s:s,s:o,s:s,s:o,s:b,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o}", "address",
+                     ov_json_of_addr(m->id.addr), "identity", ov_identity_format(&m->id, identity),
+                     "name", ov_json_of_text(m->name), "state", STATE[m->state], "addresses",
+                     ov_json_of_prefixes(m->addrs, m->naddrs), "bridge",
+                     (m->perms & OV_PERM_BRIDGE) != 0, "note", ov_json_of_text(m->note), "tags",
+                     ov_json_of_text(m->tags), "first_seen", ov_json_of_wall(m->first_seen),
+                     "admitted", ov_json_of_wall(m->admitted), "last_seen",
+                     ov_json_of_wall(m->last_seen), "online", online && left == 0, "left",
+                     ov_json_of_wall(left), "twice", ov_json_of_twice(d, &peer));
 }
 
 json_t *ov_json_of_invite(const struct ov_invite_record *i, ov_wall now)

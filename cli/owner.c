@@ -13,6 +13,7 @@
 #define FIRST_MS 1000
 
 struct request {
+    bool bye; /* of req.netid; else a request */
     struct ov_identity from;
     struct ov_msg_net_request req;
 };
@@ -266,15 +267,27 @@ void ov_owner_close(struct ov_owner *o)
     uv_close((uv_handle_t *)&o->timer, on_closed);
 }
 
-void ov_owner_request(struct ov_owner *o, const struct ov_identity *from,
-                      const struct ov_msg_net_request *req)
+static void queue(struct ov_owner *o, const struct request *r)
 {
     if (o->nqueued == OV_OWNER_QUEUE_MAX) {
         if (o->overflowed++ == 0)
             ov_log(&o->d->log, OV_LOG_WARN, "more requests of nodes than can be answered at once");
         return;
     }
-    o->queue[(o->head + o->nqueued++) % OV_OWNER_QUEUE_MAX] = (struct request){*from, *req};
+    o->queue[(o->head + o->nqueued++) % OV_OWNER_QUEUE_MAX] = *r;
+}
+
+void ov_owner_request(struct ov_owner *o, const struct ov_identity *from,
+                      const struct ov_msg_net_request *req)
+{
+    struct request r = {.from = *from, .req = *req};
+    queue(o, &r);
+    sodium_memzero(&r, sizeof(r));
+}
+
+void ov_owner_bye(struct ov_owner *o, const struct ov_identity *from, ov_netid id)
+{
+    queue(o, &(struct request){.bye = true, .from = *from, .req.netid = id});
 }
 
 void ov_owner_mark_roots(struct ov_owner *o)
@@ -289,7 +302,9 @@ bool ov_owner_run(struct ov_owner *o)
     /* Answering may put out events that queue more; what there is now is done now. */
     for (size_t n = o->nqueued; n > 0; n--) {
         struct request *r = &o->queue[o->head];
-        int err = ov_controller_request(o->controller, &r->from, &r->req, ov_daemon_wall());
+        ov_wall now = ov_daemon_wall();
+        int err = r->bye ? ov_controller_bye(o->controller, &r->from, r->req.netid, now)
+                         : ov_controller_request(o->controller, &r->from, &r->req, now);
         if (err == OV_EIO)
             ov_log(&o->d->log, OV_LOG_ERROR, "a request could not be answered: %s",
                    o->store->error);

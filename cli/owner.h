@@ -23,6 +23,8 @@ void ov_owner_close(struct ov_owner *o);
 
 void ov_owner_request(struct ov_owner *o, const struct ov_identity *from,
                       const struct ov_msg_net_request *req);
+/* It left the network, or asks no more. Done in turn with the requests. */
+void ov_owner_bye(struct ov_owner *o, const struct ov_identity *from, ov_netid id);
 /* The roots or our own addresses may have changed. */
 void ov_owner_mark_roots(struct ov_owner *o);
 /* Do what is queued and marked; true when that has queued more. */

@@ -95,6 +95,8 @@ int ov_engine_admit(struct ov_controller *c, const struct ov_net_record *n,
         return r;
     t.state = OV_MEMBER_ADMITTED;
     t.admitted = now;
+    if (used != NULL && t.note[0] == '\0')
+        snprintf(t.note, sizeof t.note, "%s", used->note);
     r = c->store->ops->member_put(c->store, &t, used);
     if (r != OV_OK)
         return r;
@@ -253,7 +255,7 @@ void ov_engine_limits(struct ov_controller *c)
 
 /* One request's worth of the sender's rate. The wall clock may go back: only its steps forward
  * count. */
-static bool allowed(struct ov_controller *c, ov_addr from, ov_wall now)
+bool ov_engine_allowed(struct ov_controller *c, ov_addr from, ov_wall now)
 {
     struct ov_ip source = {.family = 6}; /* limited by /64, so the address goes above that */
     if (c->seen != 0 && now > c->seen)
@@ -286,9 +288,10 @@ static bool in_turn(struct ov_controller *c, const struct judgement *j)
 static int look_at(struct ov_controller *c, const struct ov_identity *from, struct judgement *j,
                    ov_wall now)
 {
-    if (!allowed(c, from->addr, now))
+    if (!ov_engine_allowed(c, from->addr, now))
         return OV_ELIMIT;
     int r = look_up(c, from, j, now);
+    ov_engine_back(c, j->req->netid, from->addr);
     if (r == OV_OK && !is_member(j))
         j->secret = judge_invite(c, j, now);
     if (r == OV_OK && j->secret == OV_NET_UNAVAILABLE)

@@ -109,6 +109,7 @@ int ov_controller_new(const struct ov_controller_config *cfg, struct ov_controll
     ov_engine_limits(c);
     c->random.fill(c->random.arg, seed, sizeof seed);
     ov_map_init(&c->cache, OV_ENGINE_NETS_CACHED, seed);
+    ov_map_init(&c->left, OV_LEFT_MAX, seed);
     c->limit = ov_ratelimit_new(OV_ENGINE_SOURCES, REQUEST_RATE, REQUEST_BURST, seed);
     int r =
         c->limit == NULL ? OV_ENOMEM : c->store->ops->clock_get(c->store, &c->last, &c->reserved);
@@ -127,6 +128,8 @@ void ov_controller_free(struct ov_controller *c)
         return;
     empty_cache(c);
     ov_map_free(&c->cache);
+    ov_engine_forget_left(c);
+    ov_map_free(&c->left);
     if (c->limit != NULL)
         ov_ratelimit_free(c->limit);
     ov_identity_wipe(&c->identity);

@@ -45,6 +45,15 @@ OV_CHECK int ov_controller_set_roots(struct ov_controller *c, const struct ov_ne
 #define OV_INVITED_BURST     200
 int ov_controller_request(struct ov_controller *c, const struct ov_identity *from,
                           const struct ov_msg_net_request *req, ov_wall now);
+/* A node says that it left the network. One that only waits to be admitted is forgotten; a member
+ * stays one, and is remembered to be away until it asks again. OV_OK also when it is nobody here;
+ * OV_ELIMIT, OV_EIO. */
+#define OV_LEFT_MAX                                                                                \
+    4096 /* that many are remembered, in all networks; beyond it they are forgotten */
+int ov_controller_bye(struct ov_controller *c, const struct ov_identity *from, ov_netid id,
+                      ov_wall now);
+/* When it left, as far as this run of the controller heard of it; 0: it did not. */
+ov_wall ov_controller_left(const struct ov_controller *c, ov_netid id, ov_addr member);
 
 /* ---- the owner's side; `why` (256 bytes) gets a sentence for people on every error ---- */
 
@@ -100,8 +109,8 @@ OV_CHECK int ov_controller_invite(struct ov_controller *c, const char *which, co
 /* How people call one: the first digits of its secret's hash. */
 #define OV_INVITE_ID_TEXT 9
 const char *ov_controller_invite_id(const struct ov_invite_record *i, char out[OV_INVITE_ID_TEXT]);
-/* Take an invite back: who has it is told OV_NET_BAD_INVITE from now on. OV_ENOENT; OV_ESTATE: it is
- * used; OV_EEXIST: two have this id. */
+/* Take an invite back: who has it is told OV_NET_BAD_INVITE from now on. OV_ENOENT; OV_ESTATE: it
+ * is used; OV_EEXIST: two have this id. */
 OV_CHECK int ov_controller_invite_revoke(struct ov_controller *c, const char *which, const char *id,
                                          char why[256]);
 /* All that are not used, also those that have expired; *count of them. */

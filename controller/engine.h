@@ -50,6 +50,7 @@ struct ov_controller {
     ov_time uptime; /* what rates run on: the wall clock's steps forward */
     ov_wall seen;
     struct ov_map cache; /* netid -> struct ov_net_cache */
+    struct ov_map left;  /* netid and address -> when, see leaving.c */
 };
 
 /* ---- controller.c ---- */
@@ -113,10 +114,20 @@ OV_CHECK int ov_engine_refit(struct ov_controller *c, const struct ov_net_record
 
 /* Set what requests are counted by; c->uptime is set. */
 void ov_engine_limits(struct ov_controller *c);
+/* Take one message's worth of the sender's rate. */
+bool ov_engine_allowed(struct ov_controller *c, ov_addr from, ov_wall now);
 /* Admit and store, with the invite used (or NULL), in one transaction; `m` is changed on success
  * only. */
 OV_CHECK int ov_engine_admit(struct ov_controller *c, const struct ov_net_record *n,
                              struct ov_member_record *m, const struct ov_invite_record *used,
                              ov_wall now);
+
+/* ---- leaving.c ---- */
+
+/* Remember that a member left, and when. */
+void ov_engine_gone(struct ov_controller *c, ov_netid id, ov_addr member, ov_wall now);
+/* It asks, so it has not left. */
+void ov_engine_back(struct ov_controller *c, ov_netid id, ov_addr member);
+void ov_engine_forget_left(struct ov_controller *c);
 
 #endif

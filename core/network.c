@@ -646,6 +646,11 @@ int ov_network_leave(struct ov_overlay *o, ov_netid id)
     ov_network_tell(net, NULL, buf, w.len);
     if (o->directory)
         ov_directory_withdraw(o->directory, id, &o->e->id.pub);
+    if (net->controller.addr == o->e->id.pub.addr)
+        ov_emit(o->e, &(struct ov_out_event){.kind = OV_EVENT_BYE,
+                                             .net = id,
+                                             .addr = o->e->id.pub.addr,
+                                             .from = &o->e->id.pub});
     ov_network_free(net);
     ov_peer_untie_all(o->e);
     ov_emit(o->e, &(struct ov_out_event){.kind = OV_EVENT_NETWORK, .net = id});

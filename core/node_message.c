@@ -102,6 +102,9 @@ static void on_bye(struct ov_node *n, struct ov_peer *p, const uint8_t *m, size_
     }
     if (n->o.directory)
         ov_directory_withdraw(n->o.directory, id, &p->id);
+    if (n->e.caps & OV_CAP_CONTROLLER && ov_bucket_take(&p->control, 1, n->e.now))
+        ov_emit(&n->e, &(struct ov_out_event){
+                           .kind = OV_EVENT_BYE, .net = id, .addr = p->id.addr, .from = &p->id});
     struct ov_network *net = ov_network_find(&n->o, id);
     if (net)
         ov_member_bye(net, p);

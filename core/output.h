@@ -41,6 +41,7 @@ enum ov_event_kind {
     OV_EVENT_ROOT,     /* a root answered, was lost, or is not who it was: `host` */
     OV_EVENT_CONFLICT, /* a second key claims `addr`; refused */
     OV_EVENT_REQUEST,  /* for the controller part: request from `from` */
+    OV_EVENT_BYE,      /* for the controller part: `from` left `net`, or wants in no more */
     OV_EVENT_PONG,     /* `addr`, `id`, `rtt`, `relayed` */
     OV_EVENT_LINK,     /* streams to a root are wanted, in use or not wanted any more:
                           ov_node_roots() */

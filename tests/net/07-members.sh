@@ -23,10 +23,11 @@ node eve "[node]" "name = eve"
 site mallory 20.0.0.67
 node mallory "[node]" "name = mallory"
 need "two more come up" start eve mallory
-INVITE=$(json root .invite net invite dorm)
+INVITE=$(json root .invite net invite dorm --note "for Eve")
 check "an invite is one line" grep -Eq '^ovpn1[a-zA-Z0-9_-]+$' <<<"$INVITE"
 check "joining by it is enough" ov eve join --timeout 10s "$INVITE"
 check "and admits at once" within 2 is_ready eve
+check "with the note that the invite had" json root '.members[] | select(.address == "'"${ADDRESS[eve]}"'").note == "for Eve"' net members dorm
 check "eve reaches alice" within 2 pings eve "$A"
 ov mallory join --no-wait "$INVITE" >/dev/null 2>&1
 check "the second user is refused" within 5 json mallory '.networks[0].state == "refused" and .networks[0].reason == "used_invite"' networks
@@ -53,9 +54,12 @@ check "no word of invites when none is left" not grep 'invite' <(ov root net dea
 ov root net authorize dorm "${ADDRESS[eve]}" >/dev/null
 need "eve is in again" within 5 is_ready eve
 check "a mistyped invite is told so" says 'invite' ov mallory join "${INVITE%????}abcd"
+check "who waited and left is seen no more" within 5 json root '[.members[].address] | index("'"${ADDRESS[mallory]}"'") == null' net members dorm
 check "leaving takes the device away" eval 'D=$(device eve) && ov eve leave "$(netid root dorm)" && within 2 not on eve ip link show "$D"'
 check "and the address stays eve's" eval 'json root ".members[] | select(.address == \"${ADDRESS[eve]}\").state == \"admitted\"" net members dorm'
+check "she is seen to have left" within 5 grep -E "${ADDRESS[eve]} .* left (now|[0-9]+s ago)" <(ov root net members dorm)
 check "she comes back by the network's id alone" ov eve join --timeout 10s "$(netid root dorm)"
+check "and is seen to be back" within 5 json root '.members[] | select(.address == "'"${ADDRESS[eve]}"'") | .online and .left == null' net members dorm
 check "members, for people" grep -q "${ADDRESS[alice]}.*alice" <(ov root net members dorm)
 check "a name is given" eval 'ov root net name dorm "${ADDRESS[alice]}" dorm-pc && ov bob ping -c 1 "$A"'
 check "the network can be deleted" ov root net delete --yes dorm

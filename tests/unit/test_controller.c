@@ -386,6 +386,7 @@ static void test_invite(void **state)
     assert_int_equal(ask(w, 1, "pc", inv).status, OV_NET_OK);
     restart(w);
     assert_int_equal(ask(w, 1, "pc", inv).status, OV_NET_OK); /* the answer was lost, say */
+    assert_string_equal(stored(w, 1).note, "a friend");       /* as the owner noted */
     assert_int_equal(ask(w, 2, "pc", inv).status, OV_NET_USED_INVITE);
     assert_int_equal(stored(w, 2).state,
                      OV_MEMBER_PENDING); /* the owner may let it in all the same */
@@ -416,8 +417,10 @@ static void test_invite(void **state)
     assert_int_equal(ask(w, 4, "pc", inv).status, OV_NET_DENIED);
     assert_int_equal(ask(w, 4, "pc", NULL).status, OV_NET_DENIED);
     invite(w, 0, again);
+    ok(w, ov_controller_member_set(w->c, "dorm", addr, "note", "mine", w->now, w->why));
     struct answer a = ask(w, 4, "pc", again);
     assert_int_equal(a.status, OV_NET_OK);
+    assert_string_equal(stored(w, 4).note, "mine"); /* a note of its own stays */
     assert_true(a.cert.timestamp > stored(w, 4).revoked);
 
     /* A forgotten one is a stranger, also with the invite it once used. */
@@ -467,6 +470,64 @@ static void test_invite_revoked(void **state)
     ok(w, ov_controller_invites_revoke(w->c, "dorm", &count, w->why));
     assert_int_equal(count, 0);
     assert_int_equal(ov_controller_invites_revoke(w->c, "drom", &count, w->why), OV_ENOENT);
+}
+
+static bool is_stored(struct world *w, unsigned n)
+{
+    struct ov_member_record m;
+    return w->store->ops->member_get(w->store, w->net.netid, node(n).addr, &m) == OV_OK;
+}
+
+static void test_bye(void **state)
+{
+    struct world *w = *state;
+    struct ov_identity member = node(1), waiting = node(2), other = node(3);
+    char addr[OV_ADDR_TEXT];
+    const ov_netid id = w->net.netid;
+    assert_int_equal(ask(w, 1, "a", NULL).status, OV_NET_PENDING);
+    ok(w, ov_controller_authorize(w->c, "dorm", text_addr(1, addr), w->now, w->why));
+    assert_int_equal(ask(w, 2, "b", NULL).status, OV_NET_PENDING);
+
+    /* who only waited is gone; a member stays one, and is away */
+    assert_int_equal(ov_controller_bye(w->c, &waiting, id, w->now), OV_OK);
+    assert_false(is_stored(w, 2));
+    assert_int_equal(ov_controller_left(w->c, id, waiting.addr), 0);
+    assert_int_equal(ov_controller_bye(w->c, &member, id, w->now), OV_OK);
+    assert_int_equal(stored(w, 1).state, OV_MEMBER_ADMITTED);
+    assert_int_equal(ov_controller_left(w->c, id, member.addr), w->now);
+    assert_int_equal(ov_controller_left(w->c, id + 1, member.addr), 0);
+    assert_int_equal(ask(w, 1, "a", NULL).status, OV_NET_OK);
+    assert_int_equal(ov_controller_left(w->c, id, member.addr), 0);
+
+    /* nobody can say it for another, or of what is not there */
+    other.addr = member.addr;
+    w->now += MINUTE;
+    assert_int_equal(ov_controller_bye(w->c, &other, id, w->now), OV_OK);
+    assert_int_equal(ov_controller_left(w->c, id, member.addr), 0);
+    assert_int_equal(ov_controller_bye(w->c, &member, id + 1, w->now), OV_OK);
+    assert_int_equal(ov_controller_left(w->c, id + 1, member.addr), 0);
+
+    /* and not for ever */
+    int r = OV_OK;
+    for (int i = 0; i < 1000 && r == OV_OK; i++)
+        r = ov_controller_bye(w->c, &member, id, w->now);
+    assert_int_equal(r, OV_ELIMIT);
+    restart(w);
+    assert_int_equal(ov_controller_left(w->c, id, member.addr), 0);
+}
+
+/* More members than are remembered say good-bye. */
+static void test_byes_are_bounded(void **state)
+{
+    struct world *w = *state;
+    for (ov_addr a = 1; a <= OV_LEFT_MAX; a++)
+        ov_engine_gone(w->c, w->net.netid, a, w->now);
+    ov_engine_gone(w->c, w->net.netid, 1, w->now + 1); /* again: no more than one */
+    assert_int_equal(ov_controller_left(w->c, w->net.netid, 1), w->now + 1);
+    assert_int_equal(ov_controller_left(w->c, w->net.netid, OV_LEFT_MAX), w->now);
+    ov_engine_gone(w->c, w->net.netid, OV_LEFT_MAX + 1, w->now);
+    assert_int_equal(w->c->left.len, 1);
+    assert_int_equal(ov_controller_left(w->c, w->net.netid, OV_LEFT_MAX + 1), w->now);
 }
 
 static void test_invite_refused(void **state)
@@ -1103,6 +1164,8 @@ int main(void)
         TEST(test_invite),
         TEST(test_invite_refused),
         TEST(test_invite_revoked),
+        TEST(test_bye),
+        TEST(test_byes_are_bounded),
         TEST(test_open),
         TEST(test_not_found),
         TEST(test_second_key),
