@@ -13,33 +13,24 @@
 
 #define DENIED_MS 15000 /* a root that does not answer is asked more often */
 
-static void add_servers(struct ov_daemon *d, ov_netid net, json_t *list)
-{
-    struct ov_host_info v[OV_HOSTS_MAX];
-    size_t n = ov_hosts_info(d->hosts, net, v);
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "host", ov_json_of_text(v[i].host),
-                                              "state", ov_host_state_text(v[i].state), "message",
-                                              ov_json_of_text(v[i].message)));
-}
-
-/* The networks, and the servers known by name, for whatever reason. */
 static void add_networks(struct ov_daemon *d, json_t *report)
 {
     ov_netid ids[OV_NETWORKS_MAX];
     struct ov_network_info *info = malloc(sizeof(*info));
-    json_t *networks = json_array(), *servers = json_array();
+    json_t *networks = json_array();
     size_t n = info != NULL ? ov_node_networks(d->node, ids, OV_NETWORKS_MAX) : 0;
-    add_servers(d, 0, servers);
     for (size_t i = 0; i < n; i++) {
-        if (ov_node_network(d->node, ids[i], info) != OV_OK)
-            continue;
-        json_array_append_new(networks, ov_json_of_network(d, info));
-        add_servers(d, ids[i], servers);
+        if (ov_node_network(d->node, ids[i], info) == OV_OK)
+            json_array_append_new(networks, ov_json_of_network(d, info));
     }
     free(info);
     json_object_set_new(report, "networks", networks);
-    json_object_set_new(report, "servers", servers);
+}
+
+static void add_servers(struct ov_daemon *d, json_t *report)
+{
+    struct ov_host_info v[OV_HOSTS_MAX];
+    json_object_set_new(report, "servers", ov_json_of_hosts(v, ov_hosts_all(d->hosts, v)));
 }
 
 static json_t *relayed_peers(struct ov_daemon *d)
@@ -111,6 +102,7 @@ void ov_api_get_doctor(struct ov_api_call *c)
                                false, "member", false, "peer", "ping", "full_ping");
     if (report != NULL) {
         add_networks(d, report);
+        add_servers(d, report);
         if (c->args[0] != NULL)
             add_peer(c, report);
         ov_facts_judge(report);

@@ -61,8 +61,14 @@ static void print_mapping(const json_t *s)
 }
 
 /* No root answers: without one, no new peer is found. */
-static void print_root_advice(const json_t *s, size_t roots)
+static void print_root_advice(const json_t *s, size_t roots, size_t nameless)
 {
+    if (roots == 0 && nameless > 0) {
+        printf(
+            "\nNo server is found by its name, so nobody else is found. Is the name right, and is "
+            "this\ncomputer online? \"ovpn doctor\" tells more.\n");
+        return;
+    }
     if (roots == 0) {
         printf("\nThis node knows no root, so it cannot find others. Join with the server's name,\n"
                "\"ovpn join NETID@HOST\", or put \"roots = HOST\" under [node] in\n"
@@ -90,6 +96,38 @@ static void add_state(struct ov_table *t, const json_t *root)
     free(link);
 }
 
+static bool is_among(const json_t *roots, const char *host)
+{
+    for (size_t i = 0; i < json_array_size(roots); i++)
+        if (strcmp(ov_json_text(json_array_get(roots, i), "host", ""), host) == 0)
+            return true;
+    return false;
+}
+
+/* Servers that were asked for by name and are no roots yet; how many names lead nowhere. */
+static size_t add_nameless(struct ov_table *t, const json_t *s)
+{
+    const json_t *list = json_object_get(s, "servers");
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *server = json_array_get(list, i);
+        const char *state = ov_json_text(server, "state", ""),
+                   *message = ov_json_text(server, "message", ""),
+                   *host = ov_json_text(server, "host", "");
+        if (strcmp(state, "answered") == 0 || is_among(json_object_get(s, "roots"), host))
+            continue;
+        ov_table_add(t, host);
+        for (int k = 0; k < 3; k++)
+            ov_table_add(t, "");
+        ov_table_add(t, strncmp(message, "cannot find ", 12) == 0 ? "its name is not found"
+                        : *message                                ? message
+                                                                  : "its name is being looked up");
+        n += strcmp(state, "failed") == 0;
+    }
+    return n;
+}
+
 static void print_roots(const json_t *s)
 {
     static const char *const heads[] = {"ROOT", "ADDRESS", ">RTT", "SEES US AS", "STATE", NULL};
@@ -97,7 +135,7 @@ static void print_roots(const json_t *s)
     bool is_root = false, any_online = false;
     struct ov_table t;
     char unit[OV_TEXT_UNIT];
-    size_t i;
+    size_t i, nameless, rows;
     json_t *r;
 
     ov_table_init(&t, heads);
@@ -111,7 +149,9 @@ static void print_roots(const json_t *s)
         ov_table_add(&t, ov_json_text(r, "seen_as", ""));
         add_state(&t, r);
     }
-    if (json_array_size(roots)) {
+    nameless = add_nameless(&t, s);
+    rows = ov_table_rows(&t);
+    if (rows) {
         putchar('\n');
         ov_table_print(&t, stdout);
     }
@@ -120,8 +160,9 @@ static void print_roots(const json_t *s)
     {
         is_root = is_root || strcmp(json_string_value(r) ? json_string_value(r) : "", "root") == 0;
     }
-    if (!any_online && !is_root)
-        print_root_advice(s, json_array_size(roots));
+    bool looking = json_array_size(roots) == 0 && rows > nameless;
+    if (!any_online && !is_root && !looking)
+        print_root_advice(s, json_array_size(roots), nameless);
 }
 
 /* How others see us decides who can be reached directly. */

@@ -26,7 +26,7 @@ struct host {
     bool self;                  /* it is this very daemon: nobody to ask */
     uint64_t retry_ms;
     uv_timer_t timer;
-    char error[160]; /* of the last look-up; empty: it went well */
+    char error[OV_WHY_MAX]; /* of the last look-up; empty: it went well */
 };
 
 /* Freed once all its timers are closed. */
@@ -157,7 +157,7 @@ static void on_resolved(void *arg, const struct ov_endpoint *eps, size_t n, cons
                      err == OV_EFULL ? "too many servers are known; leave a network first"
                                      : ov_strerror(err));
     } else {
-        snprintf(e->error, sizeof(e->error), "%s", error);
+        snprintf(e->error, sizeof(e->error), "cannot find %.80s: %.120s", e->host.name, error);
         /* Where nothing but a proxy gets out, the proxy is who can find it. */
         if (!e->known && ov_links_proxy(d->links)) {
             e->known =
@@ -285,9 +285,7 @@ static void describe(const struct host *e, struct ov_host_info *out)
     }
     if (!e->known || !root_info(e, &r)) {
         out->state = e->error[0] != '\0' ? OV_HOST_FAILED : OV_HOST_RESOLVING;
-        if (e->error[0] != '\0')
-            snprintf(out->message, sizeof(out->message), "cannot find %.80s: %s", e->host.name,
-                     e->error);
+        snprintf(out->message, sizeof(out->message), "%s", e->error);
         return;
     }
     if (r.mismatch) {
@@ -312,6 +310,15 @@ size_t ov_hosts_info(const struct ov_hosts *h, ov_netid net, struct ov_host_info
     size_t n = 0;
     for (size_t i = 0; i < OV_HOSTS_MAX; i++)
         if (held_by(&h->v[i], net))
+            describe(&h->v[i], &out[n++]);
+    return n;
+}
+
+size_t ov_hosts_all(const struct ov_hosts *h, struct ov_host_info out[OV_HOSTS_MAX])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < OV_HOSTS_MAX; i++)
+        if (h->v[i].table != NULL)
             describe(&h->v[i], &out[n++]);
     return n;
 }

@@ -39,6 +39,8 @@ void ov_hosts_drop(struct ov_hosts *h, ov_netid net);
 void ov_hosts_refresh(struct ov_hosts *h);
 /* The hosts held for `net`; how many. */
 size_t ov_hosts_of(const struct ov_hosts *h, ov_netid net, struct ov_host out[OV_HOSTS_MAX]);
+/* All of them. */
+size_t ov_hosts_all(const struct ov_hosts *h, struct ov_host_info out[OV_HOSTS_MAX]);
 size_t ov_hosts_info(const struct ov_hosts *h, ov_netid net, struct ov_host_info out[OV_HOSTS_MAX]);
 
 #endif

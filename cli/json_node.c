@@ -50,6 +50,23 @@ static json_t *status_roots(struct ov_daemon *d)
     return list;
 }
 
+json_t *ov_json_of_hosts(const struct ov_host_info *v, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "host", ov_json_of_text(v[i].host),
+                                              "state", ov_host_state_text(v[i].state), "message",
+                                              ov_json_of_text(v[i].message)));
+    return list;
+}
+
+/* The servers that are known by name, also while that leads nowhere. */
+static json_t *status_servers(const struct ov_daemon *d)
+{
+    struct ov_host_info v[OV_HOSTS_MAX];
+    return ov_json_of_hosts(v, ov_hosts_all(d->hosts, v));
+}
+
 static void add_drop(json_t *drops, const char *name, uint64_t count, const char *text)
 {
     if (count > 0)
@@ -169,14 +186,15 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,"
+        "s:o,"
         "s:o,s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
         ov_identity_format(id, identity), "uptime_s", (double)uptime_ms / 1000, "state_dir",
         ov_json_of_text(ov_state_dir(d->state)), "udp_port", (int)d->sockets[0].bound.port, "roles",
-        ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "nat", status_nat(d),
-        "traffic", status_traffic(&s), "peers", (json_int_t)s.peers, "sessions",
-        (json_int_t)s.sessions, "networks",
+        ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "servers",
+        status_servers(d), "nat", status_nat(d), "traffic", status_traffic(&s), "peers",
+        (json_int_t)s.peers, "sessions", (json_int_t)s.sessions, "networks",
         (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
         status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d),
         "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue",
@@ -281,16 +299,6 @@ static void network_message(struct ov_daemon *d, const struct ov_network_info *i
     }
 }
 
-static json_t *network_hosts(const struct ov_host_info *v, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "host", ov_json_of_text(v[i].host),
-                                              "state", ov_host_state_text(v[i].state), "message",
-                                              ov_json_of_text(v[i].message)));
-    return list;
-}
-
 /* Our addresses that this computer did not get go to *left_out, and the others are returned. */
 static json_t *network_addresses(struct ov_daemon *d, const struct ov_network_info *info,
                                  json_t **left_out)
@@ -347,7 +355,7 @@ json_t *ov_json_of_network(struct ov_daemon *d, const struct ov_network_info *in
                         json_pack("{s:o,s:b}", "address",
                                   ov_json_of_addr(ov_netid_controller(info->net)), "online",
                                   info->controller_online));
-    json_object_set_new(o, "hosts", network_hosts(hosts, nhosts));
+    json_object_set_new(o, "hosts", ov_json_of_hosts(hosts, nhosts));
     json_object_set_new(o, "members", json_integer((json_int_t)info->members));
     json_object_set_new(o, "bridge", json_boolean(ready && (info->cert.perms & OV_PERM_BRIDGE)));
     return o;

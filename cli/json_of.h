@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 struct ov_daemon;
+struct ov_host_info;
 struct ov_ping;
 
 json_t *ov_json_of_text(const char *text);
@@ -28,6 +29,9 @@ json_t *ov_json_of_caps(uint8_t caps); /* ["root", "controller"] */
 /* A stream by its endpoint in the engine; none: null. Of a root: its ports and connections. */
 json_t *ov_json_of_link(struct ov_daemon *d, const struct ov_endpoint *ep);
 json_t *ov_json_of_served(struct ov_daemon *d);
+
+/* Servers that are known by name. */
+json_t *ov_json_of_hosts(const struct ov_host_info *v, size_t n);
 
 /* What the daemon has given up. */
 json_t *ov_json_of_sandbox(const struct ov_daemon *d);

@@ -33,6 +33,8 @@ has() { # TEXT: in the last report for people
 printf '[node]\nname = home1\nroots = nobody.invalid\n' >"$LAB/home1.conf"
 need "a daemon" start home1
 check "the daemon cannot look the name up" within 10 doctor home1 1 no_dns
+check "status shows it, too" eval 'ov home1 status | grep -E "^nobody.invalid +- +- +- +its name is not found"'
+check "and does not tell to name a server" eval '! ov home1 status | grep "knows no root" && ov home1 status | grep "Is the name right"'
 check "that comes first, when a peer is asked for" doctor home1 1 no_dns 10.9.9.9
 ip -n home1 link set eth0 down
 check "no network" doctor home1 1 offline
