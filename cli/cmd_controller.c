@@ -134,7 +134,10 @@ static void print_restored(const struct ov_database_backup *b)
     printf("What was changed after that is not in it: who was thrown out since is in again, and "
            "invites used\n"
            "since can be used once more. Look with \"ovpn net members NET\" once the daemon "
-           "runs.\n");
+           "runs.\n"
+           "Members find this server by the name or address it had. If it has others now, each "
+           "types once:\n\n"
+           "    ovpn join NETID@NEWHOST\n");
 }
 
 static int controller_restore(int argc, char **argv)

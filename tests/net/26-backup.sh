@@ -61,6 +61,6 @@ need "a change at the new server" ov root net set dorm mtu 1300
 check "reaches members that hold later settings than the copy" within 30 eval '[ "$(json alice ".networks[0].mtu" networks)" = 1300 ] && [ "$(json bob ".networks[0].mtu" networks)" = 1300 ]'
 
 stop root
-check "put back once more, the present one is kept" eval 'controller restore "$LAB/copy" | tee "$LOG/restore"; grep -q "is now .*controller.db.old-" "$LOG/restore"'
+check "put back once more, the present one is kept" eval 'controller restore "$LAB/copy" | tee "$LOG/restore"; grep -q "is now .*controller.db.old-" "$LOG/restore" && grep -q "ovpn join NETID@NEWHOST" "$LOG/restore"'
 identity "$LAB/stranger"
 check "another controller's copy is refused" not ov root -H "$LAB/stranger" controller restore "$LAB/copy"
