@@ -27,6 +27,7 @@ void ov_id_print(const struct ov_command_line *line, const struct ov_identity *i
     } else {
         printf("address   %s\nidentity  %s\n", address, text);
     }
+    fflush(stdout); /* what is to be done about it follows on stderr */
 }
 
 struct search {

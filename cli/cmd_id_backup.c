@@ -36,7 +36,8 @@ static int put_out(const struct ov_command_line *line, const struct ov_identity 
         json_decref(out);
     } else if (file) {
         printf("wrote a backup of the identity of node %s to %s\n"
-               "Keep it away from this computer. Without the passphrase it is worth nothing.\n",
+               "Keep it away from this computer. Without the passphrase it is worth nothing.\n"
+               "A controller's networks are not in it: ovpn controller backup FILE saves them.\n",
                address, file);
     } else {
         fputs(text, stdout);
@@ -127,6 +128,11 @@ static int store(const struct ov_command_line *line, const struct ov_identity_se
                                             "one in its place"
                                           : NULL);
     ov_id_print(line, &id->pub, "this computer is now node");
+    if (!line->json) {
+        printf("A controller's networks are not in it: ovpn controller restore FILE puts them "
+               "back.\n");
+        fflush(stdout);
+    }
     if (*kept)
         fprintf(stderr,
                 "ovpn: the old identity is now %s\n      Restart the daemon to use the "

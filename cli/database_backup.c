@@ -115,6 +115,24 @@ static int keep(int fd, const char *to, bool replace, char why[OV_WHY_MAX])
     return err;
 }
 
+/* Is there a directory to put it into? Told before the work is done. */
+static int find_directory(const char *to, char why[OV_WHY_MAX])
+{
+    char dir[OV_PATH_MAX];
+    const char *slash = strrchr(to, '/');
+    struct stat st;
+    if (slash == NULL)
+        return OV_OK;
+    if (snprintf(dir, sizeof(dir), "%.*s/", (int)(slash - to), to) >= (int)sizeof(dir)) {
+        snprintf(why, OV_WHY_MAX, "the path %.100s... is too long", to);
+        return OV_EINVAL;
+    }
+    if (stat(dir, &st) == 0)
+        return OV_OK;
+    snprintf(why, OV_WHY_MAX, "cannot write into the directory %.150s: %s", dir, strerror(errno));
+    return OV_EIO;
+}
+
 int ov_database_save(const struct ov_database *at, const char *to, bool replace, ov_wall now,
                      struct ov_database_backup *out, char why[OV_WHY_MAX])
 {
@@ -123,12 +141,15 @@ int ov_database_save(const struct ov_database *at, const char *to, bool replace,
         snprintf(why, OV_WHY_MAX, "cannot write %.150s: %s", to, strerror(EEXIST));
         return OV_EEXIST;
     }
+    int err = find_directory(to, why);
+    if (err != OV_OK)
+        return err;
     j.file = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (j.file < 0) {
         snprintf(why, OV_WHY_MAX, "no memory for the copy: %s", strerror(errno));
         return OV_EIO;
     }
-    int err = run(&j, out, why);
+    err = run(&j, out, why);
     if (err == OV_OK)
         err = keep(j.file, to, replace, why);
     close(j.file);

@@ -315,6 +315,7 @@ static void identity_backup(void **state)
     r = run(state, "-H %/from id export %/backup --passphrase-file %/pass");
     assert_int_equal(r.code, OV_EXIT_OK);
     assert_says(r.out, address);
+    assert_says(r.out, "ovpn controller backup FILE");
     snprintf(path, sizeof path, "%s/backup", w->dir);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -332,6 +333,7 @@ static void identity_backup(void **state)
     r = run(state, "-H %/to id import %/backup --passphrase-file %/pass");
     assert_int_equal(r.code, OV_EXIT_OK);
     assert_says(r.err, "no other computer");
+    assert_says(r.out, "ovpn controller restore FILE");
     r = run(state, "-H %/to --json id show");
     assert_says(r.out, address);
     r = run(state, "-H %/to id import %/backup --passphrase-file %/pass");

@@ -98,7 +98,9 @@ static void never_over_another_file(void **state)
     good(ov_database_save(&at, copy, true, NOW, &got, why));
     good(ov_database_check(&at, copy, &got, why));
     snprintf(copy, sizeof copy, "%s/no/copy", roots);
-    assert_int_equal(ov_database_save(&at, copy, false, NOW, &got, why), OV_ENOENT);
+    assert_int_equal(ov_database_save(&at, copy, false, NOW, &got, why), OV_EIO);
+    assert_non_null(strstr(why, "directory"));
+    assert_non_null(strstr(why, "/no/"));
     assert_int_equal(ov_database_check(&at, copy, &got, why), OV_ENOENT);
 }
 
