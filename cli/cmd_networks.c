@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "net_words.h"
 #include "table.h"
 #include "text.h"
 
@@ -16,44 +17,16 @@ static const struct ov_synopsis synopsis = {
     .max_args = 0,
 };
 
-static const char *state_words(const char *state)
-{
-    static const char *const words[][2] = {
-        {"connecting", "looking for controller"},
-        {"asking", "asking controller"},
-        {"waiting", "waiting for admission"},
-    };
-
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(state, words[i][0]) == 0)
-            return words[i][1];
-    return state;
-}
-
-/* What the network gave this computer, and did not get a place on it. */
-static const char *lack_words(const json_t *net)
-{
-    const json_t *left_out = json_object_get(net, "left_out");
-    const char *first = ov_json_text(json_array_get(left_out, 0), "address", "");
-
-    if (json_array_size(left_out) == 0)
-        return "";
-    if (json_array_size(json_object_get(net, "addresses")) == 0)
-        return ", without its address";
-    return strchr(first, ':') ? ", without its IPv6 address" : ", without its IPv4 address";
-}
-
 static void add(struct ov_table *t, const json_t *net)
 {
     char *addresses = ov_json_join(json_object_get(net, "addresses"), NULL, ", ");
     const json_t *controller = json_object_get(net, "controller");
-    const char *state = ov_json_text(net, "state", "");
-    bool ready = strcmp(state, "ready") == 0;
+    bool away = ov_net_is_ready(net) && !ov_json_flag(controller, "online");
 
     ov_table_add(t, ov_json_text(net, "netid", ""));
     ov_table_add(t, ov_json_text(net, "name", ""));
-    ov_table_addf(t, "%s%s%s", state_words(state), ready ? lack_words(net) : "",
-                  ready && !ov_json_flag(controller, "online") ? ", controller away" : "");
+    ov_table_addf(t, "%s%s%s", ov_net_state_words(net), ov_net_lack_words(net),
+                  away ? ", controller away" : "");
     ov_table_add(t, ov_json_text(net, "device", ""));
     ov_table_addf(t, "%.0f", ov_json_number(net, "members", 0));
     ov_table_add(t, addresses);

@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include "nat_words.h"
+#include "net_words.h"
 #include "odd_port.h"
 #include "table.h"
 #include "text.h"
@@ -204,12 +205,35 @@ static void print_sandbox(const json_t *s)
     free(missing);
 }
 
+/* How many, and those that do not work: people look here first. */
+static void print_networks(const json_t *s, const json_t *networks)
+{
+    size_t i, n = 0;
+    json_t *net;
+
+    printf("\nnetworks  %.0f", ov_json_number(s, "networks", 0));
+    if (json_is_integer(json_object_get(s, "own_networks")))
+        printf(" joined, %.0f of its own", ov_json_number(s, "own_networks", 0));
+    json_array_foreach(networks, i, net)
+    {
+        const char *name = ov_json_text(net, "name", "");
+        const char *lack = ov_net_lack_words(net);
+        char *clean = ov_text_clean(*name ? name : ov_json_text(net, "netid", "?"), false);
+        bool works = ov_net_is_ready(net) && !*lack && *ov_json_text(net, "device", "");
+        if (!works)
+            printf("%s %s %s%s", n++ ? "," : ":", clean,
+                   ov_net_is_ready(net) && !*lack ? "has no device" : ov_net_state_words(net),
+                   lack);
+        free(clean);
+    }
+    printf("%s\n", n ? " (ovpn networks tells why)" : "");
+}
+
 static void print_traffic(const json_t *s)
 {
     const json_t *t = json_object_get(s, "traffic");
     char unit[OV_TEXT_UNIT];
 
-    printf("\nnetworks  %.0f\n", ov_json_number(s, "networks", 0));
     printf("peers     %.0f, %.0f with a session\n", ov_json_number(s, "peers", 0),
            ov_json_number(s, "sessions", 0));
     printf("offload   %s\n", ov_json_text(s, "offload", "none"));
@@ -296,7 +320,7 @@ int ov_cmd_status(int argc, char **argv)
 {
     struct ov_command_line line;
     struct ov_client *client = NULL;
-    json_t *status = NULL;
+    json_t *status = NULL, *networks = NULL;
     int code = ov_options_parse(&synopsis, NULL, 0, argc, argv, &line);
 
     if (code != OV_GO_ON)
@@ -304,6 +328,8 @@ int ov_cmd_status(int argc, char **argv)
     code = ov_client_open(&line, &client);
     if (code == OV_EXIT_OK)
         code = ov_client_get(client, ov_client_path("status"), &status);
+    if (code == OV_EXIT_OK && !line.json)
+        code = ov_client_get(client, ov_client_path("networks"), &networks);
     if (code == OV_EXIT_OK && line.json) {
         ov_json_print(status);
     } else if (code == OV_EXIT_OK) {
@@ -311,12 +337,14 @@ int ov_cmd_status(int argc, char **argv)
         print_mapping(status);
         print_roots(status);
         print_nat(status);
+        print_networks(status, json_object_get(networks, "networks"));
         print_traffic(status);
         print_drops(status);
         print_conflicts(status);
         print_twin(status);
         print_not_stored(status);
     }
+    json_decref(networks);
     json_decref(status);
     ov_client_close(client);
     return code;

@@ -7,6 +7,7 @@
 #include "links.h"
 #include "mapping.h"
 #include "networks.h"
+#include "owner.h"
 #include "persist.h"
 #include "state.h"
 #include "transport/udp.h"
@@ -186,7 +187,8 @@ json_t *ov_json_of_status(struct ov_daemon *d)
     ov_node_stats(d->node, &s);
     ov_networks_offload(d->networks, offload);
     return json_pack(
-        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:o,"
+        "{s:s,s:o,s:s,s:f,s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:o,s:s,s:o,s:o,s:o,s:o,s:o,"
+        "s:o,"
         "s:o,"
         "s:o,s:o}",
         "version", OV_VERSION, "address", ov_json_of_addr(id->addr), "identity",
@@ -195,10 +197,11 @@ json_t *ov_json_of_status(struct ov_daemon *d)
         ov_json_of_caps(caps), "sockets", sockets, "roots", status_roots(d), "servers",
         status_servers(d), "nat", status_nat(d), "traffic", status_traffic(&s), "peers",
         (json_int_t)s.peers, "sessions", (json_int_t)s.sessions, "networks",
-        (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "offload", offload, "drops",
-        status_drops(d, &s), "conflicts", status_conflicts(d), "twin", status_twin(d),
-        "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d), "queue",
-        status_queue(d), "tcp", ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d),
+        (json_int_t)ov_node_networks(d->node, nets, OV_NETWORKS_MAX), "own_networks",
+        d->owner != NULL ? json_integer((json_int_t)ov_owner_networks(d->owner)) : json_null(),
+        "offload", offload, "drops", status_drops(d, &s), "conflicts", status_conflicts(d), "twin",
+        status_twin(d), "port_mapping", ov_json_of_mapping(d), "lan_discovery", ov_json_of_lan(d),
+        "queue", status_queue(d), "tcp", ov_json_of_served(d), "sandbox", ov_json_of_sandbox(d),
         "not_stored", not_stored != NULL ? ov_json_of_text(not_stored) : json_null());
 }
 

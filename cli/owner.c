@@ -320,6 +320,21 @@ struct ov_controller *ov_owner_controller(struct ov_owner *o)
     return o->controller;
 }
 
+static int count(void *arg, const struct ov_net_record *n)
+{
+    (void)n;
+    ++*(size_t *)arg;
+    return OV_OK;
+}
+
+size_t ov_owner_networks(struct ov_owner *o)
+{
+    struct ov_store *s = ov_owner_store(o);
+    size_t n = 0;
+    (void)!s->ops->net_each(s, count, &n);
+    return n;
+}
+
 struct ov_store *ov_owner_store(struct ov_owner *o)
 {
     return o->store;

@@ -32,6 +32,8 @@ bool ov_owner_run(struct ov_owner *o);
 
 struct ov_controller *ov_owner_controller(struct ov_owner *o);
 struct ov_store *ov_owner_store(struct ov_owner *o);
+/* How many networks are its own. */
+size_t ov_owner_networks(struct ov_owner *o);
 /* How this server is reached from elsewhere: [root] public, or else the addresses it has; for
  * invites. */
 size_t ov_owner_hosts(struct ov_owner *o, struct ov_host out[OV_INVITE_HOSTS_MAX]);

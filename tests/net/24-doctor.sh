@@ -52,6 +52,8 @@ need "a network" ov root net create dorm
 ID=$(netid root dorm)
 need "home1 asks" ov home1 join --no-wait "$ID@20.0.0.1:4793"
 check "waiting for the owner" within 10 doctor home1 1 waiting
+check "status names a network that does not work yet" eval 'ov home1 status | grep -E "^networks +1: $ID waiting for admission .ovpn networks tells why"'
+check "and on a server, how many are its own" eval 'ov root status | grep -E "^networks +0 joined, 1 of its own$"'
 check "what to tell the owner" has "${ADDRESS[home1]}"
 need "it and others are admitted" eval 'for n in home2 friend; do ov $n join --no-wait $ID@20.0.0.1:4793; done; admit root dorm home1 home2 friend'
 for name in home1 home2 friend; do
