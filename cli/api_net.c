@@ -10,7 +10,6 @@
 
 #define INVITE_TTL_S (7 * 24 * 3600) /* when none is asked for */
 #define SEE_NETS     "ovpn net list shows them"
-#define SEE_MEMBERS  "ovpn net members NET shows them"
 
 static struct ov_controller *controller(struct ov_api_call *c)
 {
@@ -20,6 +19,14 @@ static struct ov_controller *controller(struct ov_api_call *c)
 static struct ov_store *store(struct ov_api_call *c)
 {
     return ov_owner_store(c->d->owner);
+}
+
+/* As ov_api_failed(), of a member of the network that the path names. */
+static void member_failed(struct ov_api_call *c, int err, const char *why)
+{
+    char hint[160];
+    snprintf(hint, sizeof(hint), "ovpn net members %.100s shows them", c->args[0]);
+    ov_api_failed(c, err, why, err == OV_ENOENT ? hint : NULL);
 }
 
 /* The network that the path names; false: answered with an error. */
@@ -185,15 +192,16 @@ static bool named_member(struct ov_api_call *c, const struct ov_net_record *n,
                          struct ov_member_record *out)
 {
     struct search s = {.word = c->args[1]};
+    char why[OV_WHY_MAX];
     if (ov_addr_parse(c->args[1], &s.addr) != OV_OK)
         s.addr = 0;
     int err = store(c)->ops->member_each(store(c), n->netid, match, &s);
     if (err != OV_OK)
         ov_api_failed(c, err, store(c)->error, NULL);
-    else if (s.count == 0)
-        ov_api_error(c, 404, "not_found", SEE_MEMBERS, "no member \"%.60s\" in %.60s", c->args[1],
-                     n->name);
-    else if (s.count > 1)
+    else if (s.count == 0) {
+        snprintf(why, sizeof(why), "no member \"%.60s\" in %.60s", c->args[1], n->name);
+        member_failed(c, OV_ENOENT, why);
+    } else if (s.count > 1)
         ov_api_error(c, 409, "conflict", "name it by its address", "%u members have the name %.60s",
                      s.count, c->args[1]);
     else
@@ -257,7 +265,7 @@ static bool change_member(struct ov_api_call *c, const char *state, const char *
     if (err == OV_OK && name != NULL)
         err = ov_controller_member_name(controller(c), net, member, name, ov_daemon_wall(), why);
     if (err != OV_OK)
-        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_MEMBERS : NULL);
+        member_failed(c, err, why);
     return err == OV_OK;
 }
 
@@ -311,7 +319,7 @@ static void delete_member(struct ov_api_call *c)
     if (err == OV_OK)
         ov_api_reply(c, 204, NULL);
     else
-        ov_api_failed(c, err, why, err == OV_ENOENT ? SEE_MEMBERS : NULL);
+        member_failed(c, err, why);
 }
 
 /* ---- invites ---- */

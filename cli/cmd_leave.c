@@ -7,9 +7,10 @@
 static const struct ov_synopsis synopsis = {
     .name = "leave",
     .usage = "NETID|NAME",
-    .about = "Leave a network: its device and addresses go away, and the daemon forgets it.\n"
-             "Joining again later needs only the network's id, and gives the same address,\n"
-             "unless its owner has forgotten you.",
+    .about =
+        "Leave a network: its device and addresses go away, also over a reboot. Its server is\n"
+        "remembered, so joining again later needs only the network's id. It gives the same\n"
+        "address, unless its owner has forgotten you.",
     .examples = "leave dorm",
     .min_args = 1,
     .max_args = 1,

@@ -1,6 +1,8 @@
 #include "options.h"
 
+#include "synonyms.h"
 #include "text.h"
+#include "version.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,22 +34,27 @@ static int global_option(int argc, char **argv, int i)
     return 0;
 }
 
-static int unknown(const struct ov_subcommand *table, size_t n, const char *prefix,
-                   const char *word)
+/* argv[0] is no command here; the rest are its arguments. */
+static int unknown(const struct ov_subcommand *table, size_t n, const char *prefix, int argc,
+                   char **argv)
 {
-    const char *names[32], *near;
-    char *clean = ov_text_clean(word, false);
+    const char *word = argv[0], *names[32], *near, *help = *prefix ? "--help" : "help";
+    char meant[OV_SYNONYM_TEXT], text[OV_SYNONYM_TEXT + 256], *clean;
 
     for (size_t i = 0; i < n && i < sizeof names / sizeof *names; i++)
         names[i] = table[i].name;
     if (*word == '-')
-        fprintf(stderr, "ovpn: %s is no option here, or lacks its value", clean);
+        snprintf(text, sizeof text, "%.100s is no option here, or lacks its value", word);
+    else if (ov_synonym(prefix, word, argc - 1, argv + 1, meant))
+        snprintf(text, sizeof text, "there is no command \"%s%.100s\"; did you mean \"ovpn %s\"?",
+                 prefix, word, meant);
+    else if ((near = ov_text_nearest(word, names, n)))
+        snprintf(text, sizeof text, "there is no command \"%s%.100s\"; did you mean \"ovpn %s%s\"?",
+                 prefix, word, prefix, near);
     else
-        fprintf(stderr, "ovpn: there is no command \"%s%s\"", prefix, clean);
-    near = *word == '-' ? NULL : ov_text_nearest(word, names, n);
-    if (near)
-        fprintf(stderr, "; did you mean \"ovpn %s%s\"?", prefix, near);
-    fprintf(stderr, "\n      ovpn %s%s lists what there is\n", prefix, *prefix ? "--help" : "help");
+        snprintf(text, sizeof text, "there is no command \"%s%.100s\"", prefix, word);
+    clean = ov_text_clean(text, false);
+    fprintf(stderr, "ovpn: %s\n      ovpn %s%s lists what there is\n", clean, prefix, help);
     free(clean);
     return OV_EXIT_USAGE;
 }
@@ -63,7 +70,7 @@ static const struct ov_subcommand *find(const struct ov_subcommand *table, size_
 
 /* "help CMD" is "CMD --help". */
 static int help(const struct ov_subcommand *table, size_t n, const char *prefix, const char *about,
-                const char *topic)
+                char *topic)
 {
     const struct ov_subcommand *found = topic ? find(table, n, topic) : NULL;
     char flag[] = "--help", *argv[] = {found ? (char *)found->name : NULL, flag, NULL};
@@ -71,7 +78,7 @@ static int help(const struct ov_subcommand *table, size_t n, const char *prefix,
     if (found)
         return found->run(2, argv);
     if (topic)
-        return unknown(table, n, prefix, topic);
+        return unknown(table, n, prefix, 1, &topic);
     print_commands(table, n, prefix, about, stdout);
     return OV_EXIT_OK;
 }
@@ -89,12 +96,16 @@ int ov_dispatch(const struct ov_subcommand *table, size_t n, const char *prefix,
         print_commands(table, n, prefix, about, stderr);
         return OV_EXIT_USAGE;
     }
+    if (!*prefix && (strcmp(argv[at], "--version") == 0 || strcmp(argv[at], "-V") == 0)) {
+        printf("ovpn %s\n", OV_VERSION);
+        return OV_EXIT_OK;
+    }
     if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 ||
         strcmp(argv[at], "help") == 0)
         return help(table, n, prefix, about, at + 1 < argc ? argv[at + 1] : NULL);
     found = find(table, n, argv[at]);
     if (!found)
-        return unknown(table, n, prefix, argv[at]);
+        return unknown(table, n, prefix, argc - at, argv + at);
     /* the subcommand first, then the global options that stood before it, then the rest */
     moved = calloc((size_t)argc + 1, sizeof *moved);
     if (!moved)

@@ -1,6 +1,5 @@
 /* ovpn: one binary; `ovpn service` is the daemon, every other subcommand is a client of it. */
 #include "options.h"
-#include "version.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -38,10 +37,6 @@ static int finish(int code)
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
-        printf("ovpn %s\n", OV_VERSION);
-        return finish(OV_EXIT_OK);
-    }
     /* `ovpn peers | head` ends with a failed write, not by a signal in the middle of something */
     signal(SIGPIPE, SIG_IGN);
     return finish(ov_dispatch(commands, sizeof commands / sizeof *commands, "", about, argc, argv));

@@ -150,6 +150,17 @@ static const struct ov_option *chosen(const struct ov_option *const *all, size_t
     return NULL;
 }
 
+/* The network is named already where only the rest is missing. */
+static int too_few(const struct ov_synopsis *s, const struct ov_command_line *line)
+{
+    const char *net = strstr(s->missing, " NET ");
+
+    if (!net || line->nargs == 0)
+        return ov_usage_error(s, "%s", s->missing);
+    return ov_usage_error(s, "%.*s %.100s %s", (int)(net - s->missing), s->missing, line->args[0],
+                          net + strlen(" NET "));
+}
+
 int ov_options_parse(const struct ov_synopsis *s, const struct ov_option *options, size_t n,
                      int argc, char **argv, struct ov_command_line *out)
 {
@@ -182,7 +193,7 @@ int ov_options_parse(const struct ov_synopsis *s, const struct ov_option *option
     out->args = argv + optind;
     out->nargs = argc - optind;
     if (out->nargs < s->min_args)
-        return ov_usage_error(s, "%s", s->missing);
+        return too_few(s, out);
     if (s->max_args >= 0 && out->nargs > s->max_args)
         return ov_usage_error(s, "\"%s\" is one argument too many", out->args[s->max_args]);
     return OV_GO_ON;

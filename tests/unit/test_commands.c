@@ -132,6 +132,9 @@ static void top_level(void **state)
 
     assert_int_equal(r.code, OV_EXIT_OK);
     assert_string_equal(r.out, "ovpn " OV_VERSION "\n");
+    r = run(state, "-H % --json --version");
+    assert_int_equal(r.code, OV_EXIT_OK);
+    assert_string_equal(r.out, "ovpn " OV_VERSION "\n");
     r = run(state, "--help");
     assert_int_equal(r.code, OV_EXIT_OK);
     assert_says(r.out, "join NETID");
@@ -151,6 +154,25 @@ static void usage_errors(void **state)
     } cases[] = {
         {"jion", "did you mean \"ovpn join\"?"},
         {"net creat x", "did you mean \"ovpn net create\"?"},
+        {"down", "did you mean \"ovpn leave NETWORK\"?"},
+        {"down dorm", "did you mean \"ovpn leave dorm\"?"},
+        {"help down", "did you mean \"ovpn leave NETWORK\"?"},
+        {"up", "did you mean \"ovpn join NETID\"?"},
+        {"list", "did you mean \"ovpn networks\"?"},
+        {"info", "did you mean \"ovpn status\"?"},
+        {"version", "did you mean \"ovpn --version\"?"},
+        {"listnetworks", "did you mean \"ovpn networks\"?"},
+        {"listpeers", "did you mean \"ovpn peers\"?"},
+        {"members dorm", "did you mean \"ovpn net members dorm\"?"},
+        {"net rename dorm lair", "did you mean \"ovpn net set dorm name lair\"?"},
+        {"net rm dorm", "did you mean \"ovpn net delete dorm\"?"},
+        {"net remove dorm eve", "did you mean \"ovpn net deauthorize dorm eve\"?"},
+        {"-H % net kick dorm eve", "did you mean \"ovpn net deauthorize dorm eve\"?"},
+        {"net approve dorm", "did you mean \"ovpn net authorize dorm ADDRESS\"?"},
+        {"id backup", "did you mean \"ovpn id export FILE\"?"},
+        {"net authorize dorm", "ovpn net members dorm shows who waits"},
+        {"net authorize", "ovpn net members NET shows who waits"},
+        {"net revoke dorm", "\"ovpn net invites dorm\" shows their ids"},
         {"frobnicate", "there is no command"},
         {"--nonsense status", "--nonsense"},
         {"-H", "-H"},
