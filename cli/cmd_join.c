@@ -24,7 +24,7 @@ static const struct ov_synopsis synopsis = {
     .examples = "join 8056c2e21c000001@vpn.example.org\njoin ovpn1qkaiblrov2...\n"
                 "join 8056c2e21c000001 --timeout 30s",
     .min_args = 1,
-    .max_args = 1,
+    .max_args = -1, /* an invite may have been broken into pieces on its way */
     .missing = "which network? Give its id, or the invite you got",
 };
 
@@ -33,7 +33,7 @@ struct join {
     struct ov_command_line line;
     struct ov_progress progress;
     struct ov_target target;
-    char netid[OV_NETID_TEXT], invite[OV_INVITE_TEXT];
+    char netid[OV_NETID_TEXT], text[OV_TARGET_TEXT]; /* text: what was typed */
     double began, timeout;
     bool told; /* the owner's line has been printed */
 };
@@ -41,12 +41,8 @@ struct join {
 /* An invite is a password until it is used, and everybody sees the argument lists of processes. */
 static void hide_invite(struct join *j)
 {
-    char *word = j->line.args[0];
-
-    if (!j->target.is_invite)
-        return;
-    snprintf(j->invite, sizeof j->invite, "%s", word);
-    memset(word, '*', strlen(word));
+    for (int i = 0; j->target.is_invite && i < j->line.nargs; i++)
+        memset(j->line.args[i], '*', strlen(j->line.args[i]));
 }
 
 static json_t *request(const struct join *j)
@@ -54,7 +50,7 @@ static json_t *request(const struct join *j)
     char host[OV_HOST_TEXT + 16];
 
     if (j->target.is_invite)
-        return json_pack("{s:s}", "invite", j->invite);
+        return json_pack("{s:s}", "invite", j->text);
     if (!j->target.has_host)
         return json_pack("{s:s}", "netid", j->netid);
     snprintf(host, sizeof host, strchr(j->target.host.name, ':') ? "[%s]:%u" : "%s:%u",
@@ -220,25 +216,40 @@ static void print_not_waiting(const struct join *j)
     printf("asked to join %s; \"ovpn networks\" shows how far it is\n", j->netid);
 }
 
+/* What is to be joined, from the words of the command line. OV_GO_ON or the exit code. */
+static int find_target(struct join *j)
+{
+    struct ov_target first;
+    char why[OV_TARGET_WHY], ignored[OV_TARGET_WHY];
+
+    ov_target_gather(j->line.nargs, j->line.args, j->text);
+    if (ov_target_parse(j->text, &j->target, why) == OV_OK)
+        return OV_GO_ON;
+    if (j->line.nargs > 1 && (!ov_invite_looks_like(j->text) ||
+                              ov_target_parse(j->line.args[0], &first, ignored) == OV_OK))
+        return ov_usage_error(&synopsis, "\"%s\" is one argument too many", j->line.args[1]);
+    ov_complain(why, NULL);
+    return OV_EXIT_USAGE;
+}
+
 int ov_cmd_join(int argc, char **argv)
 {
     struct join j = {.timeout = -1};
-    bool no_wait = false;
+    bool no_wait = false, member; /* it was one before */
     const struct ov_option options[] = {
         {"no-wait", 0, OV_OPTION_FLAG, &no_wait, NULL, "only ask, do not wait for the answer"},
         {"timeout", 't', OV_OPTION_SECONDS, &j.timeout, "TIME",
          "wait at most so long: 30s, 5m (default: for ever)"},
     };
-    char why[OV_TARGET_WHY];
     json_t *net = NULL;
     long status = 0;
     int code = ov_options_parse(&synopsis, options, 2, argc, argv, &j.line);
 
-    if (code != OV_GO_ON)
+    if (code == OV_GO_ON)
+        code = find_target(&j);
+    if (code != OV_GO_ON) {
+        ov_wipe(j.text, sizeof j.text);
         return code;
-    if (ov_target_parse(j.line.args[0], &j.target, why) != OV_OK) {
-        ov_complain(why, NULL);
-        return OV_EXIT_USAGE;
     }
     hide_invite(&j);
     ov_netid_format(j.target.netid, j.netid);
@@ -249,15 +260,20 @@ int ov_cmd_join(int argc, char **argv)
     ov_progress_begin(&j.progress, j.line.json);
     j.began = ov_progress_clock();
     code = ov_client_call(j.client, "POST", ov_client_path("networks"), request(&j), &net, &status);
+    member =
+        code == OV_EXIT_OK && status == 200 && strcmp(ov_json_text(net, "state", ""), "ready") == 0;
     if (code == OV_EXIT_OK && !no_wait)
         code = watch(&j, &net);
     else if (code == OV_EXIT_OK && !j.line.json)
         print_not_waiting(&j);
     ov_progress_end(&j.progress);
+    if (member && j.target.is_invite && !j.line.json)
+        printf(
+            "this computer was a member already: the invite is not used, and good for another\n");
     if (net && j.line.json)
         ov_json_print(net);
     json_decref(net);
     ov_client_close(j.client);
-    ov_wipe(j.invite, sizeof j.invite);
+    ov_wipe(j.text, sizeof j.text);
     return code;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NETID_DIGITS 16
+#define SPACE        " \t\r\n\v\f"
 #define LOOKS_LIKE   "a network id is 16 hex digits, like 8056c2e21c000001"
 
 /* Why `text`, which is not a network id, is none. */
@@ -61,14 +62,49 @@ static int parse_invite(const char *text, struct ov_target *out, char why[OV_TAR
     } else if (err == OV_EVERSION) {
         snprintf(why, OV_TARGET_WHY, "this invite is of a newer ovpn than this one: update ovpn");
     } else {
-        snprintf(why, OV_TARGET_WHY,
-                 "this invite is mistyped or cut off: its check sum does not fit its %zu letters. "
-                 "Copy the "
-                 "whole line again, from \"ovpn1\" to its end",
-                 strlen(text));
+        snprintf(
+            why, OV_TARGET_WHY,
+            "this invite is mistyped or cut off: its check sum does not fit its %zu letters. "
+            "Copy the "
+            "whole line again, from \"ovpn1\" to its end (a line break in it ends the command)",
+            strlen(text));
     }
     ov_wipe(&invite, sizeof invite);
     return err == OV_OK ? OV_OK : OV_EINVAL;
+}
+
+/* Where `text` goes on behind `word` and space; NULL: it does not start so. */
+static const char *behind(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (strncmp(text, word, len) != 0 || !isspace((unsigned char)text[len]))
+        return NULL;
+    return text + len + strspn(text + len, SPACE);
+}
+
+void ov_target_gather(int n, char *const *words, char out[OV_TARGET_TEXT])
+{
+    char text[OV_TARGET_TEXT];
+    const char *from = text, *next;
+    size_t len = 0, end;
+
+    text[0] = '\0';
+    for (int i = 0; i < n && len < sizeof text; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s", i ? " " : "", words[i]);
+    from += strspn(from, SPACE);
+    while ((next = behind(from, "sudo")) || (next = behind(from, "ovpn")) ||
+           (next = behind(from, "join")))
+        from = next;
+    end = strlen(from);
+    while (end > 0 && isspace((unsigned char)from[end - 1]))
+        end--;
+    len = 0;
+    for (size_t i = 0; i < end; i++)
+        if (!ov_invite_looks_like(from) || !isspace((unsigned char)from[i]))
+            out[len++] = from[i];
+    out[len] = '\0';
+    ov_wipe(text, sizeof text);
 }
 
 int ov_target_parse(const char *text, struct ov_target *out, char why[OV_TARGET_WHY])

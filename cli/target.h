@@ -11,6 +11,12 @@ struct ov_target {
     struct ov_host host;
 };
 
+/* What was typed, or pasted, as one text: of an invite the pieces that line breaks and spaces made,
+ * put together again; else the words with a space between. "ovpn join" in front is left out. Wipe
+ * it when done. */
+#define OV_TARGET_TEXT (OV_INVITE_TEXT + 64)
+void ov_target_gather(int n, char *const *words, char out[OV_TARGET_TEXT]);
+
 #define OV_TARGET_WHY 512
 /* NETID, NETID@HOST[:PORT] or an invite. OV_EINVAL with a sentence in `why` that says what is wrong
  * with it and what it should look like. */

@@ -25,8 +25,11 @@ node mallory "[node]" "name = mallory"
 need "two more come up" start eve mallory
 INVITE=$(json root .invite net invite dorm --note "for Eve")
 check "an invite is one line" grep -Eq '^ovpn1[a-zA-Z0-9_-]+$' <<<"$INVITE"
-check "joining by it is enough" ov eve join --timeout 10s "$INVITE"
+check "joining by it is enough, also when a mail broke the line" ov eve join --timeout 10s "${INVITE:0:70}" " ${INVITE:70}"
 check "and admits at once" within 2 is_ready eve
+UNNEEDED=$(json root .invite net invite dorm)
+check "another invite is not used by a member: told" grep "is not used" <(ov eve join --timeout 10s "ovpn join $UNNEEDED")
+check "and is still good" grep "took back 1 invite" <(ov root net revoke dorm --unused)
 check "with the note that the invite had" json root '.members[] | select(.address == "'"${ADDRESS[eve]}"'").note == "for Eve"' net members dorm
 check "eve reaches alice" within 2 pings eve "$A"
 ov mallory join --no-wait "$INVITE" >/dev/null 2>&1

@@ -209,6 +209,39 @@ static void invites_are_checked(void **state)
     assert_refused("ovpn1", "mistyped");
 }
 
+static void gathered(const char *expected, int n, char *const *words)
+{
+    char text[OV_TARGET_TEXT];
+
+    ov_target_gather(n, words, text);
+    assert_string_equal(text, expected);
+}
+#define assert_gathered(expected, ...)                                                             \
+    gathered(expected, sizeof((char *[]){__VA_ARGS__}) / sizeof(char *), (char *[]){__VA_ARGS__})
+
+/* As invites come out of mails and messages. */
+static void pieces_are_gathered(void **state)
+{
+    char text[OV_TARGET_TEXT], longer[2 * OV_TARGET_TEXT], *word = longer;
+    (void)state;
+
+    assert_gathered("ovpn1abcdef", "ovpn1abcdef");
+    assert_gathered("ovpn1abcdef", "ovpn1abc", "def");
+    assert_gathered("ovpn1abcdef", " \tovpn1abc\r\n  def\n");
+    assert_gathered("ovpn1abcdef", "ovpn join ovpn1abcdef");
+    assert_gathered("ovpn1abcdef", "  sudo ovpn join\novpn1abc", "", "d", "ef ");
+    assert_gathered("OVPN1abcdef", "ovpn", "join", "OVPN1abcdef");
+    assert_gathered("8056c2e21c000001@vpn.example.org", " 8056c2e21c000001@vpn.example.org\n");
+    assert_gathered("8056c2e21c000001 dorm", "8056c2e21c000001", "dorm");
+    assert_gathered("joiner", "joiner");
+    assert_gathered("", "");
+    assert_gathered("", " \n", " ");
+    memset(longer, 'a', sizeof longer - 1);
+    longer[sizeof longer - 1] = '\0';
+    ov_target_gather(1, &word, text);
+    assert_int_equal(strlen(text), OV_TARGET_TEXT - 1); /* too long for any */
+}
+
 static void paths_are_escaped(void **state)
 {
     char *path = ov_client_path("controller", "networks", "my net/../x?y", "members");
@@ -259,6 +292,7 @@ int main(void)
         cmocka_unit_test(netids_are_explained),
         cmocka_unit_test(targets_are_parsed),
         cmocka_unit_test(invites_are_checked),
+        cmocka_unit_test(pieces_are_gathered),
         cmocka_unit_test(paths_are_escaped),
         cmocka_unit_test(json_members),
     };
