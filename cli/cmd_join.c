@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POLL_MS 200
+#define POLL_MS    200
+#define PATIENCE_S 3 /* a server that answers knows its controllers by then */
 
 static const struct ov_synopsis synopsis = {
     .name = "join",
@@ -35,7 +36,8 @@ struct join {
     struct ov_target target;
     char netid[OV_NETID_TEXT], text[OV_TARGET_TEXT]; /* text: what was typed */
     double began, timeout;
-    bool told; /* the owner's line has been printed */
+    bool told;    /* the owner's line has been printed */
+    bool doubted; /* and this, that nobody knows the controller */
 };
 
 /* An invite is a password until it is used, and everybody sees the argument lists of processes. */
@@ -81,17 +83,29 @@ static void tell_owner(struct join *j)
     json_decref(status);
 }
 
+/* A server has answered, and the controller is still looked for: the id may be mistyped. */
+static void doubt(struct join *j, const json_t *net)
+{
+    if (j->doubted || ov_progress_clock() - j->began < PATIENCE_S)
+        return;
+    j->doubted = true;
+    ov_progress_clear(&j->progress);
+    ov_complain(ov_json_text(net, "message", ""), "waiting on, in case it comes; Ctrl-C ends that");
+}
+
 /* What is going on before an answer, from how far each server that is asked has come. */
 static void show_asking(struct join *j, const json_t *net, const char *waited)
 {
     const json_t *hosts = json_object_get(net, "hosts");
     const char *state, *host = NULL, *trouble = NULL, *what = "looking for";
+    bool answered = false;
     size_t i;
     json_t *h;
 
     json_array_foreach(hosts, i, h)
     {
         state = ov_json_text(h, "state", "");
+        answered |= strcmp(state, "answered") == 0;
         if (strcmp(state, "failed") == 0) {
             trouble = ov_json_text(h, "message", "did not answer");
             host = host ? host : ov_json_text(h, "host", "");
@@ -102,6 +116,8 @@ static void show_asking(struct join *j, const json_t *net, const char *waited)
             break;
         }
     }
+    if (answered)
+        doubt(j, net);
     if (host && trouble)
         ov_progress_say(&j->progress, "%s: %s; trying on (%s)", host, trouble, waited);
     else if (host)

@@ -247,15 +247,16 @@ static const char *advice(enum ov_net_status s)
     }
 }
 
-/* While nothing has answered: which server is the trouble? */
+/* While no controller is found: which server is the trouble? */
 static void connecting_message(const struct ov_network_info *info, const struct ov_host_info *hosts,
                                size_t nhosts, char out[512])
 {
     char addr[OV_ADDR_TEXT];
-    const char *problem = NULL, *asked = NULL;
+    const char *problem = NULL, *asked = NULL, *answers = NULL;
+    ov_addr_format(ov_netid_controller(info->net), addr);
     for (size_t i = 0; i < nhosts; i++) {
         if (hosts[i].state == OV_HOST_ANSWERED) {
-            problem = asked = NULL;
+            answers = hosts[i].host;
             break;
         }
         if (hosts[i].state == OV_HOST_ASKING)
@@ -263,13 +264,15 @@ static void connecting_message(const struct ov_network_info *info, const struct 
         if (hosts[i].message[0] != '\0')
             problem = hosts[i].message;
     }
-    if (problem != NULL)
+    if (answers != NULL)
+        snprintf(out, 512, "%.400s answers, but knows no controller %s: is the network id right?",
+                 answers, addr);
+    else if (problem != NULL)
         snprintf(out, 512, "%s", problem);
     else if (asked != NULL)
         snprintf(out, 512, "%.400s was asked and has not answered yet", asked);
     else
-        snprintf(out, 512, "looking for the controller %s",
-                 ov_addr_format(ov_netid_controller(info->net), addr));
+        snprintf(out, 512, "looking for the controller %s", addr);
 }
 
 static void network_message(struct ov_daemon *d, const struct ov_network_info *info,
@@ -285,7 +288,8 @@ static void network_message(struct ov_daemon *d, const struct ov_network_info *i
     case OV_NET_STATE_ASKING:
         snprintf(out, 512, "%s",
                  reason(info->status) != NULL ? advice(info->status)
-                                              : "the controller is known and has been asked");
+                                              : "the controller is known and has been asked, but "
+                                                "does not answer");
         break;
     case OV_NET_STATE_WAITING:
         snprintf(out, 512,

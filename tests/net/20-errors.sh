@@ -133,6 +133,13 @@ STRANGER=$(printf '%s%s' "${ADDRESS[alice]}" 000001)
 start other || exit 1
 check "a netid of a node that is no controller" eval 'ov other join --no-wait "$STRANGER@20.0.0.1:4793" >/dev/null; within 10 json other ".networks[0].state != \"ready\" and (.networks[0].message | length > 5)" networks'
 ov other leave "$STRANGER" >/dev/null
+check "a mistyped controller in a netid: told while it waits" grep -m 1 '20.0.0.1.* answers, but knows no controller 5e6a374400: is the network id right' <(ov other join --timeout 10s 5e6a374400000001@20.0.0.1:4793 2>&1)
+ov other leave 5e6a374400000001 >/dev/null
+INVITE=$(json root .invite net invite --host 20.0.0.1 dorm)
+stop root
+check "a known controller that is down: told" says 'known and has been asked, but does not answer' ov other join --timeout 2s "$INVITE"
+ov other leave "$ID" >/dev/null
+start root || exit 1
 stop other
 
 # A name server that is there and says nothing.
