@@ -55,17 +55,57 @@ static void get_networks(struct ov_api_call *c)
     ov_api_reply(c, 200, json_pack("{s:o}", "networks", list));
 }
 
+struct naming {
+    struct ov_store *store;
+    json_t *names; /* by address */
+};
+
+static int add_name(void *arg, const struct ov_member_record *m)
+{
+    struct naming *s = arg;
+    char addr[OV_ADDR_TEXT];
+    if (m->state == OV_MEMBER_ADMITTED && m->name[0] != '\0')
+        json_object_set_new(s->names, ov_addr_format(m->id.addr, addr), ov_json_of_text(m->name));
+    return OV_OK;
+}
+
+static int add_names_of(void *arg, const struct ov_net_record *n)
+{
+    struct naming *s = arg;
+    return s->store->ops->member_each(s->store, n->netid, add_name, s);
+}
+
+/* What members of our networks are called, by address; nothing to those who may not list them. */
+static json_t *member_names(const struct ov_api_call *c)
+{
+    struct naming s = {.names = json_object()};
+    if (c->d->owner == NULL || !c->owner)
+        return s.names;
+    s.store = ov_owner_store(c->d->owner);
+    (void)!s.store->ops->net_each(s.store, add_names_of, &s);
+    return s.names;
+}
+
+static json_t *named_peer(struct ov_daemon *d, const struct ov_peer_info *info, const json_t *names)
+{
+    json_t *peer = ov_json_of_peer(d, info);
+    json_t *name = json_object_get(names, json_string_value(json_object_get(peer, "address")));
+    json_object_set_new(peer, "name", name != NULL ? json_incref(name) : json_null());
+    return peer;
+}
+
 static void get_peers(struct ov_api_call *c)
 {
     struct ov_node_stats stats;
     struct ov_peer_info info;
-    json_t *list = json_array();
+    json_t *list = json_array(), *names = member_names(c);
     ov_node_stats(c->d->node, &stats);
     ov_addr *v = calloc(stats.peers + 1, sizeof(*v));
     size_t n = v != NULL ? ov_node_peers(c->d->node, v, stats.peers) : 0;
     for (size_t i = 0; i < n; i++)
         if (ov_node_peer(c->d->node, v[i], &info) == OV_OK)
-            json_array_append_new(list, ov_json_of_peer(c->d, &info));
+            json_array_append_new(list, named_peer(c->d, &info, names));
+    json_decref(names);
     free(v);
     ov_api_reply(c, 200, json_pack("{s:o}", "peers", list));
 }
@@ -74,14 +114,17 @@ static void get_peer(struct ov_api_call *c)
 {
     ov_addr addr;
     struct ov_peer_info info;
-    if (ov_addr_parse(c->args[0], &addr) != OV_OK)
+    if (ov_addr_parse(c->args[0], &addr) != OV_OK) {
         ov_api_error(c, 400, "bad_request", "an address is 10 hex digits: ovpn peers",
                      "\"%.40s\" is no address", c->args[0]);
-    else if (ov_node_peer(c->d->node, addr, &info) != OV_OK)
+    } else if (ov_node_peer(c->d->node, addr, &info) != OV_OK) {
         ov_api_error(c, 404, "not_found", "ovpn peers shows those that are known",
                      "no peer %s is known here", c->args[0]);
-    else
-        ov_api_reply(c, 200, ov_json_of_peer(c->d, &info));
+    } else {
+        json_t *names = member_names(c);
+        ov_api_reply(c, 200, named_peer(c->d, &info, names));
+        json_decref(names);
+    }
 }
 
 /* ---- join and leave ---- */

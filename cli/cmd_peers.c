@@ -10,10 +10,12 @@
 static const struct ov_synopsis synopsis = {
     .name = "peers",
     .usage = "[ADDRESS]",
-    .about = "List the nodes this one knows, and the way to each:\n"
-             "  DIRECT  datagrams go straight to it, REMOTE is where\n"
-             "  RELAY   they go through the root or member named under VIA, slower but as secret\n"
-             "  -       not connected now; the first frame to it connects",
+    .about =
+        "List the nodes this one knows, and the way to each:\n"
+        "  DIRECT  datagrams go straight to it, REMOTE is where\n"
+        "  RELAY   they go through the root or member named under VIA, slower but as secret\n"
+        "  -       not connected now; the first frame to it connects; SINCE tells when it was\n"
+        "          last seen",
     .examples = "peers\npeers 8056c2e21c --json",
     .max_args = 1,
 };
@@ -61,7 +63,12 @@ static void add(struct ov_table *t, const json_t *p, double now)
                           : "",
                   relay && member ? " (member)" : "", link);
     free(link);
-    ov_table_add(t, direct || relay ? ov_text_ago(ov_json_number(p, "since", 0), now, unit) : "");
+    if (direct || relay)
+        ov_table_add(t, ov_text_ago(ov_json_number(p, "since", 0), now, unit));
+    else if (ov_json_number(p, "last_rx", 0) > 0)
+        ov_table_addf(t, "seen %s", ov_text_ago(ov_json_number(p, "last_rx", 0), now, unit));
+    else
+        ov_table_add(t, "");
     ov_table_add(t, measured ? ov_text_ms(ov_json_number(p, "rtt_ms", 0), unit) : "");
     ov_table_add(t, measured ? ov_text_percent(ov_json_number(p, "loss", 0), unit) : "");
     ov_table_add(t, ov_text_bytes(ov_json_number(p, "rx_bytes", 0), unit));

@@ -103,6 +103,27 @@ static int once(struct ping *p, bool *go_on)
     return code;
 }
 
+/* Is there a server that could tell where a peer is? A root knows by itself. */
+static bool is_helpless(const struct ping *p)
+{
+    json_t *status = NULL, *v;
+    bool helped = false;
+    size_t i;
+
+    if (ov_client_get(p->client, ov_client_path("status"), &status) != OV_EXIT_OK)
+        return false;
+    json_array_foreach(json_object_get(status, "roots"), i, v)
+    {
+        helped = helped || ov_json_flag(v, "online");
+    }
+    json_array_foreach(json_object_get(status, "roles"), i, v)
+    {
+        helped = helped || strcmp(json_string_value(v) ? json_string_value(v) : "", "root") == 0;
+    }
+    json_decref(status);
+    return !helped;
+}
+
 static void print_summary(const struct ping *p)
 {
     char least[OV_TEXT_UNIT], mean[OV_TEXT_UNIT], most[OV_TEXT_UNIT], loss[OV_TEXT_UNIT];
@@ -115,6 +136,9 @@ static void print_summary(const struct ping *p)
                p->relayed == 0             ? "DIRECT"
                : p->relayed == p->answered ? "RELAY"
                                            : "partly by RELAY");
+    else if (is_helpless(p))
+        printf("\nNo server answers, so a peer that is not connected now cannot be found: ovpn "
+               "doctor\n");
     else
         printf("\nIs the other computer on, and its ovpn running? \"ovpn peers\" shows when it was "
                "last connected.\n");

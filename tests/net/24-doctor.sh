@@ -102,6 +102,9 @@ A6=$(ip6 home1)
 check "in capitals, and by its IPv6 address" eval 'doctor home1 0 peer_self "${ADDRESS[home1]^^}" && doctor home1 0 peer_self "${A6^^}"'
 stop home2
 check "a peer that is off" within 20 doctor home1 1 peer_offline "${ADDRESS[home2]}"
+check "when it was last seen" within 30 eval 'ov home1 peers | tee "$LOG/peers" | grep -E "^${ADDRESS[home2]} .* seen [0-9]+[sm] ago"'
+check "its controller calls members by name" eval 'ov root peers | grep -E "^${ADDRESS[home1]} +home1 "'
+check "for programs, too" json root ".name == \"home1\"" peers "${ADDRESS[home1]}"
 stop root
 rm -rf "$LAB/root/peers"
 need "the controller has forgotten its peers, but not its members" start root
@@ -164,3 +167,5 @@ check "two peers are one too many: code 2" eval 'ov home3 doctor a b 2>/dev/null
 check "no root answers" within 40 doctor home1 1 no_root
 check "it is said which" has '20.0.0.1 .*no answer'
 check "what to do" has 'ask the owner of 20.0.0.1'
+check "a ping of who is not connected says that no server answers" says 'No server answers.*ovpn doctor' \
+    ov home1 ping -c 1 "${ADDRESS[home2]}"
