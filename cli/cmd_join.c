@@ -36,8 +36,9 @@ struct join {
     struct ov_target target;
     char netid[OV_NETID_TEXT], text[OV_TARGET_TEXT]; /* text: what was typed */
     double began, timeout;
-    bool told;    /* the owner's line has been printed */
-    bool doubted; /* and this, that nobody knows the controller */
+    double answered; /* when a server was first seen to have answered; 0: none has */
+    bool told;       /* the owner's line has been printed */
+    bool doubted;    /* and this, that nobody knows the controller */
 };
 
 /* An invite is a password until it is used, and everybody sees the argument lists of processes. */
@@ -86,7 +87,11 @@ static void tell_owner(struct join *j)
 /* A server has answered, and the controller is still looked for: the id may be mistyped. */
 static void doubt(struct join *j, const json_t *net)
 {
-    if (j->doubted || ov_progress_clock() - j->began < PATIENCE_S)
+    double now = ov_progress_clock();
+
+    if (j->answered <= 0)
+        j->answered = now;
+    if (j->doubted || now - j->answered < PATIENCE_S)
         return;
     j->doubted = true;
     ov_progress_clear(&j->progress);
