@@ -56,9 +56,13 @@ static void warn_public(const json_t *net)
     size_t i;
 
     json_array_foreach(json_object_get(net, "pools"), i, v)
+    {
         warn_public_one("pool", json_string_value(v));
+    }
     json_array_foreach(json_object_get(net, "routes"), i, v)
+    {
         warn_public_one("route", ov_json_text(v, "dst", NULL));
+    }
 }
 
 static void print_created(const struct ov_command_line *line, const json_t *net)
