@@ -407,8 +407,9 @@ static void delete_invite(struct ov_api_call *c)
     char why[OV_WHY_MAX], hint[160];
     int err = ov_controller_invite_revoke(controller(c), c->args[0], c->args[1], why);
     snprintf(hint, sizeof(hint),
-             err == OV_ESTATE ? "to throw it out: ovpn net deauthorize %.60s ADDRESS"
-                              : "ovpn net invites %.60s shows them",
+             err == OV_ESTATE
+                 ? "to throw it out: ovpn net deauthorize %.60s ADDRESS"
+                 : "ovpn net invites %.60s shows them; a member is put out by ovpn net deauthorize",
              c->args[0]);
     if (err == OV_OK)
         ov_api_reply(c, 204, NULL);

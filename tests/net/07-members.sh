@@ -47,6 +47,7 @@ SPARE=$(json root .invite net invite dorm)
 SPARE_ID=$(json root '.invites[] | select(.state == "good").id' net invites dorm)
 check "who is thrown out can come back by an unused invite: told" grep -E '^1 unused invite is still good.*ovpn net invites dorm' <(ov root net deauthorize dorm "${ADDRESS[eve]}")
 check "it can be taken back" grep "took back the invite $SPARE_ID" <(ov root net revoke dorm "$SPARE_ID")
+check "a member is no invite" says 'invites dorm shows them; a member is put out by ovpn net deauthorize' ov root net revoke dorm eve
 check "not the one that is used" says "${ADDRESS[eve]} has used this invite" ov root net revoke dorm "$(json root '.invites[] | select(.state == "used").id' net invites dorm)"
 ov eve leave "$(netid root dorm)" >/dev/null
 ov eve join --no-wait "$SPARE" >/dev/null 2>&1
