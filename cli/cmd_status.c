@@ -61,6 +61,19 @@ static void print_mapping(const json_t *s)
         printf("off\n");
 }
 
+static bool has_role(const json_t *s, const char *which)
+{
+    size_t i;
+    json_t *role;
+
+    json_array_foreach(json_object_get(s, "roles"), i, role)
+    {
+        if (json_is_string(role) && strcmp(json_string_value(role), which) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* No root answers: without one, no new peer is found. */
 static void print_root_advice(const json_t *s, size_t roots, size_t nameless)
 {
@@ -68,6 +81,11 @@ static void print_root_advice(const json_t *s, size_t roots, size_t nameless)
         printf(
             "\nNo server is found by its name, so nobody else is found. Is the name right, and is "
             "this\ncomputer online? \"ovpn doctor\" tells more.\n");
+        return;
+    }
+    if (roots == 0 && has_role(s, "controller")) {
+        printf("\nThis controller is no root and knows none: members find nobody through it. Set "
+               "\"enabled = yes\"\nunder [root] in /etc/ovpn/ovpn.conf, and restart the daemon.\n");
         return;
     }
     if (roots == 0) {
@@ -133,7 +151,7 @@ static void print_roots(const json_t *s)
 {
     static const char *const heads[] = {"ROOT", "ADDRESS", ">RTT", "SEES US AS", "STATE", NULL};
     const json_t *roots = json_object_get(s, "roots");
-    bool is_root = false, any_online = false;
+    bool any_online = false;
     struct ov_table t;
     char unit[OV_TEXT_UNIT];
     size_t i, nameless, rows;
@@ -157,12 +175,8 @@ static void print_roots(const json_t *s)
         ov_table_print(&t, stdout);
     }
     ov_table_free(&t);
-    json_array_foreach(json_object_get(s, "roles"), i, r)
-    {
-        is_root = is_root || strcmp(json_string_value(r) ? json_string_value(r) : "", "root") == 0;
-    }
     bool looking = json_array_size(roots) == 0 && rows > nameless;
-    if (!any_online && !is_root && !looking)
+    if (!any_online && !has_role(s, "root") && !looking)
         print_root_advice(s, json_array_size(roots), nameless);
 }
 

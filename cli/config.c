@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,10 +166,22 @@ static bool set_sandbox(struct ov_settings *s, const char *v)
     return parse_bool(v, &s->sandbox);
 }
 
+/* The environment's convention lets both be left out; here that is a mistake. */
+static bool has_scheme_and_port(const char *url)
+{
+    static const char SCHEME[] = "http://";
+    if (strncasecmp(url, SCHEME, sizeof(SCHEME) - 1) != 0)
+        return false;
+    const char *at = strrchr(url, '@'), *host = at != NULL ? at + 1 : url + sizeof(SCHEME) - 1;
+    const char *bracket = strchr(host, ']');
+    return strchr(bracket != NULL ? bracket : host, ':') != NULL;
+}
+
 static bool set_proxy(struct ov_settings *s, const char *v)
 {
     s->proxy_set = true;
-    return strcmp(v, "none") == 0 || ov_connect_parse(v, &s->proxy) == OV_OK;
+    return strcmp(v, "none") == 0 ||
+           (has_scheme_and_port(v) && ov_connect_parse(v, &s->proxy) == OV_OK);
 }
 
 static bool set_root(struct ov_settings *s, const char *v)
@@ -462,6 +475,16 @@ bool ov_config_exposed(const char *path, const struct ov_settings *s, char why[O
              "everybody on this computer may read the proxy's password in %.60s: chgrp " OV_USER
              " and chmod 640 keep it to root and the daemon",
              path);
+    return true;
+}
+
+bool ov_config_alone(const struct ov_settings *s, char why[OV_WHY_MAX])
+{
+    if (!s->controller || s->root || s->nroots > 0)
+        return false;
+    snprintf(why, OV_WHY_MAX,
+             "this controller is no root and names none: members find nobody through it; set "
+             "\"enabled = yes\" under [root], too");
     return true;
 }
 

@@ -64,6 +64,9 @@ OV_CHECK int ov_config_parse(const char *name, char *text, struct ov_settings *s
 /* Does the file `path`, from which *s was read, tell a proxy's password to everybody on this
  * computer? Then `why` has a sentence with what to do. */
 bool ov_config_exposed(const char *path, const struct ov_settings *s, char why[OV_WHY_MAX]);
+/* Is it a controller, and neither a root nor led to one? Then `why` has a sentence with what to do.
+ */
+bool ov_config_alone(const struct ov_settings *s, char why[OV_WHY_MAX]);
 /* Take the proxy of the environment (https_proxy, HTTPS_PROXY), unless the file has set one or
  * none. OV_EINVAL: it is not understood; `why` says which, without its password. */
 OV_CHECK int ov_config_environment(struct ov_settings *s, char why[OV_WHY_MAX]);

@@ -146,6 +146,7 @@ static void read_status(const json_t *report, struct ov_facts *f, struct ov_fact
         read_root(json_array_get(roots, i), settled, f);
     read_servers(json_object_get(report, "servers"), roots, f);
     f->is_root = lists(json_object_get(s, "roles"), "root");
+    f->is_controller = lists(json_object_get(s, "roles"), "controller");
     f->udp_blocked = no(nat, "udp");
     if (ov_odd_port_find(roots, &room->odd)) {
         f->odd_host = room->odd.name;

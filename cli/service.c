@@ -90,7 +90,9 @@ int ov_cmd_service(int argc, char **argv)
     int err = gather(&sw, line.state, s, why);
     /* Starting again does not help against wrong settings, and the unit knows this code. */
     code = err == OV_OK ? OV_EXIT_FAILED : OV_EXIT_USAGE;
-    if (err == OV_OK && sw.check)
+    if (err == OV_OK && sw.check && ov_config_alone(s, why))
+        printf("the settings can be read, but %s\n", why);
+    else if (err == OV_OK && sw.check)
         printf("the settings are good\n");
     else if (err == OV_OK)
         err = run(s, &busy, why);

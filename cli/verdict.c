@@ -183,6 +183,15 @@ static bool no_way_out(const struct ov_facts *f, struct ov_verdict *v)
         no_root_answers(f, v);
         return true;
     }
+    if (f->is_controller) {
+        say(v, "controller_alone", OV_OUTCOME_BROKEN,
+            "This controller is no root and knows none: members find nobody through it.");
+        advise(v,
+               "make it a root: set \"enabled = yes\" under [root] in ovpn.conf, and restart the "
+               "daemon");
+        advise(v, "or let it use another one: put \"roots = HOST\" under [node] there");
+        return true;
+    }
     say(v, "no_root_known", OV_OUTCOME_BROKEN,
         "This node knows no server, so it cannot find anybody.");
     advise(v, "join a network: ovpn join NETID@HOST, or with an invite from its owner");

@@ -47,7 +47,7 @@ struct ov_facts {
     bool send_refused;                 /* the kernel refused to send datagrams */
     const char *twin;                  /* where else this identity is alive; NULL: nowhere */
     /* the way out */
-    bool is_root;
+    bool is_root, is_controller;
     unsigned roots, online;
     const char *root;        /* the one in use, or the first */
     const char *silent_root; /* one that does not answer */

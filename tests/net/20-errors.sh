@@ -50,6 +50,10 @@ config alice "port 5555"
 check "a line that is nothing" refuses alice 'conf:1: '
 config alice "[root]" "enabled = perhaps"
 check "neither yes nor no" refuses alice 'conf:2: .*yes or no'
+for proxy in foo proxy:3128 http://proxy http://me:sesame@proxy https://proxy:3128; do
+    config alice "[node]" "proxy = $proxy"
+    check "a proxy without scheme or port: $proxy" refuses alice 'conf:2: .*http://.USER:PASSWORD@.HOST:PORT'
+done
 rm "$LAB/alice.conf"
 check "no such file" refuses alice 'alice.conf.*no such file|no such file.*alice.conf'
 config alice "[node]" "name = alice" "port = 5555"

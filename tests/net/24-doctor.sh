@@ -78,6 +78,10 @@ node bare "[node]" "name = bare" "port = 4793" "[controller]" "enabled = yes"
 host home5 r2 4
 node home5 "[node]" "name = home5"
 need "both come up" start bare home5
+check "it is told that it should be a root" doctor bare 1 controller_alone
+check "what to do" has 'enabled = yes. under .root. in ovpn.conf'
+check "so do status, and the check of its settings" eval 'ov bare status | grep "enabled = yes" &&
+    ov bare service --check -c "$LAB/bare.conf" | grep "enabled = yes. under .root."'
 need "a network there" ov bare net create club
 need "it is joined" ov home5 join --no-wait "$(netid bare club)@20.0.0.3"
 check "it waits for the owner" within 10 doctor home5 1 waiting

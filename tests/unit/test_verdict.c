@@ -56,6 +56,7 @@ static const struct row {
     {"forbidden", OV_OUTCOME_BROKEN, "sudo", {.daemon = OV_DAEMON_FORBIDDEN}},
     {"daemon_silent", OV_OUTCOME_BROKEN, "journalctl", {.daemon = OV_DAEMON_SILENT}},
     {"no_root_known", OV_OUTCOME_BROKEN, "ovpn join", {0}},
+    {"controller_alone", OV_OUTCOME_BROKEN, "[root]", {.is_controller = true}},
     {"offline", OV_OUTCOME_BROKEN, "Wi-Fi", {.offline = true}},
     {"offline", OV_OUTCOME_BROKEN, "Wi-Fi", {.roots = 1, .offline = true, .no_name = true}},
     {"no_dns", OV_OUTCOME_BROKEN, "a.b", {.roots = 1, .root = "a.b", .no_name = true}},
