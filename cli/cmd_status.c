@@ -61,6 +61,29 @@ static void print_mapping(const json_t *s)
         printf("off\n");
 }
 
+static bool is_among(const json_t *roots, const char *host)
+{
+    for (size_t i = 0; i < json_array_size(roots); i++)
+        if (strcmp(ov_json_text(json_array_get(roots, i), "host", ""), host) == 0)
+            return true;
+    return false;
+}
+
+/* One that has another identity than before; NULL: none. */
+static const char *wrong_root(const json_t *s)
+{
+    const json_t *list = json_object_get(s, "servers");
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *server = json_array_get(list, i);
+        const char *host = ov_json_text(server, "host", "");
+        if (strcmp(ov_json_text(server, "state", ""), "failed") == 0 &&
+            is_among(json_object_get(s, "roots"), host))
+            return host;
+    }
+    return NULL;
+}
+
 static bool has_role(const json_t *s, const char *which)
 {
     size_t i;
@@ -77,6 +100,8 @@ static bool has_role(const json_t *s, const char *which)
 /* No root answers: without one, no new peer is found. */
 static void print_root_advice(const json_t *s, size_t roots, size_t nameless)
 {
+    const char *wrong = wrong_root(s);
+
     if (roots == 0 && nameless > 0) {
         printf(
             "\nNo server is found by its name, so nobody else is found. Is the name right, and is "
@@ -92,6 +117,14 @@ static void print_root_advice(const json_t *s, size_t roots, size_t nameless)
         printf("\nThis node knows no root, so it cannot find others. Join with the server's name,\n"
                "\"ovpn join NETID@HOST\", or put \"roots = HOST\" under [node] in\n"
                "/etc/ovpn/ovpn.conf.\n");
+        return;
+    }
+    if (wrong) {
+        printf(
+            "\nAnother server than before answers at %s, and it is not trusted. Was it installed "
+            "anew, without\nits old identity? Then leave the network (ovpn leave) and join again "
+            "with a new invite. Its owner knows.\n",
+            wrong);
         return;
     }
     printf("\nNo root answers, so no new peer can be found. What to check:\n"
@@ -113,14 +146,6 @@ static void add_state(struct ov_table *t, const json_t *root)
                   ov_json_flag(root, "online") && !ov_json_flag(root, "relay") ? ", no relay" : "",
                   *problem ? ": " : "", problem);
     free(link);
-}
-
-static bool is_among(const json_t *roots, const char *host)
-{
-    for (size_t i = 0; i < json_array_size(roots); i++)
-        if (strcmp(ov_json_text(json_array_get(roots, i), "host", ""), host) == 0)
-            return true;
-    return false;
 }
 
 /* Servers that were asked for by name and are no roots yet; how many names lead nowhere. */

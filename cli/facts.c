@@ -210,6 +210,7 @@ static void read_networks(const json_t *report, struct ov_facts *f, struct ov_fa
         f->trouble = t;
         f->net = text(n, "name") != NULL ? text(n, "name") : text(n, "netid");
         f->net_message = message_of(n, t);
+        f->net_reason = text(n, "reason");
         f->net_address = left_out(n, t == OV_NET_TAKEN ? "taken" : "refused");
         if (t == OV_NET_WAITING && self != NULL) {
             snprintf(room->waiting, sizeof(room->waiting), "%.20s", self);

@@ -144,7 +144,8 @@ static void no_root_answers(const struct ov_facts *f, struct ov_verdict *v)
     } else if (f->wrong_root) {
         say(v, "wrong_root", OV_OUTCOME_BROKEN,
             "Another server than before answers at %s, and it is not trusted.", root);
-        advise(v, "ask its owner: was it installed anew? Then leave the network and join again");
+        advise(v, "ask its owner: was it installed anew, without its old identity? Then leave the "
+                  "network (ovpn leave) and join again with a new invite");
     } else if (f->intercepted) {
         say(v, "tls_intercepted", OV_OUTCOME_BROKEN,
             "UDP is blocked here, and somebody opens TLS connections on their way to %s, as some "
@@ -210,6 +211,22 @@ static void advise_subnet(const struct ov_facts *f, struct ov_verdict *v)
                strncmp(clash, "10.", 3) == 0 ? "192.168.99.0/24" : "10.99.0.0/24");
 }
 
+static void advise_refused(const struct ov_facts *f, struct ov_verdict *v)
+{
+    const char *net = or (f->net, "NETID"), *reason = or (f->net_reason, "");
+    if (strcmp(reason, "not_found") == 0) {
+        advise(v, "if it was deleted, forget it here, too: sudo ovpn leave %s", net);
+        advise(v, "if the id is mistyped, leave it and join with the right one");
+    } else if (strstr(reason, "invite") != NULL) {
+        advise(v, "with a new invite from the owner: sudo ovpn join INVITE");
+    } else if (strcmp(reason, "pool_exhausted") == 0) {
+        advise(v, "ask the owner for more room: ovpn net set %s pool ...; it is asked again", net);
+    } else {
+        advise(v, "ask the owner to admit this node again");
+        advise(v, "if it shall not come back, forget the network: sudo ovpn leave %s", net);
+    }
+}
+
 static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
 {
     const char *net = or (f->net, "?"), *message = or (f->net_message, "");
@@ -217,6 +234,7 @@ static bool net_trouble(const struct ov_facts *f, struct ov_verdict *v)
     case OV_NET_REFUSED:
         say(v, "refused", OV_OUTCOME_BROKEN, "The network %s does not let this node in: %s.", net,
             or (message, "no reason was given"));
+        advise_refused(f, v);
         return true;
     case OV_NET_NO_DEVICE:
         say(v, "no_device", OV_OUTCOME_BROKEN,

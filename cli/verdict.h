@@ -64,6 +64,7 @@ struct ov_facts {
     unsigned networks;
     enum ov_net_trouble trouble;
     const char *net, *net_message; /* of the one with the trouble */
+    const char *net_reason;        /* why it refuses, as the API calls it; NULL: not known */
     const char *net_address;       /* that another one must replace; NULL: none */
     unsigned relayed;              /* peers */
     /* the peer */

@@ -46,3 +46,11 @@ need "a node with a remembered network has its first ping answered" wait_for 5 p
 check "  < 1 s after its daemon started: $(($(now_ms) - start)) ms" test $(($(now_ms) - start)) -lt $((1000 * SLOW))
 check "and it is direct again" within 3 is_path bob alice direct
 check "with the same address" test "$(ip4 bob)" = "$B"
+
+# Who is gone.
+need "bob goes" stop bob
+gone() {
+    ov alice ping -c 1 "${ADDRESS[bob]}" >/dev/null
+    ov alice peers | tee "$LOG/peers" | grep -E "^${ADDRESS[bob]} +$B +- +- +seen [0-9]+[sm] ago"
+}
+check "it is told when he was last seen" within 30 gone

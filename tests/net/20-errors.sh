@@ -132,6 +132,7 @@ check "join with a timeout ends and says why" exits 1 ov alice join --timeout 2s
 ov alice leave "$ID" >/dev/null
 WRONG=$(printf '%s%06x' "${ID:0:10}" 0x123456)
 check "a network that its controller does not have" eval 'ov alice join --no-wait "$WRONG@20.0.0.1:4793"; within 8 json alice ".networks[0] | .state == \"refused\" and .reason == \"not_found\"" networks'
+check "doctor tells to leave it" says "ovpn leave $WRONG" ov alice doctor
 ov alice leave "$WRONG" >/dev/null
 STRANGER=$(printf '%s%s' "${ADDRESS[alice]}" 000001)
 start other || exit 1
@@ -182,6 +183,8 @@ stop root
 mv "$LAB/root" "$LAB/root.real" && cp -a "$LAB/other" "$LAB/root"
 start root || exit 1
 check "wrong key behind a known address: not believed" within 20 json alice '.roots[0] | (.online | not) and (.problem | test("another server"))' status
+check "doctor knows it, and what a new invite is for" eval '! ov alice --json doctor >"$LOG/doctor.json" && jq -e ".verdict == \"wrong_root\" and any(.advice[]; contains(\"with a new invite\"))" "$LOG/doctor.json"'
+check "status speaks of no firewall" eval 'ov alice status | tee "$LOG/status" | grep -q "with a new invite" && ! grep -q firewall "$LOG/status"'
 check "the network stays" is_ready alice
 stop root
 rm -rf "$LAB/root" && mv "$LAB/root.real" "$LAB/root"
