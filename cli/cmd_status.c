@@ -16,8 +16,8 @@ static const struct ov_synopsis synopsis = {
     .usage = "",
     .about =
         "Show this node: its address, whether its roots (the servers that introduce and relay)\n"
-        "answer, its networks, its traffic, and what it dropped and why.",
-    .examples = "status\nstatus --json",
+        "answer, its networks and its traffic.",
+    .examples = "status\nstatus --verbose\nstatus --json",
     .max_args = 0,
 };
 
@@ -268,14 +268,15 @@ static void print_networks(const json_t *s, const json_t *networks)
     printf("%s\n", n ? " (ovpn networks tells why)" : "");
 }
 
-static void print_traffic(const json_t *s)
+static void print_traffic(const json_t *s, bool verbose)
 {
     const json_t *t = json_object_get(s, "traffic");
     char unit[OV_TEXT_UNIT];
 
     printf("peers     %.0f, %.0f with a session\n", ov_json_number(s, "peers", 0),
            ov_json_number(s, "sessions", 0));
-    printf("offload   %s\n", ov_json_text(s, "offload", "none"));
+    if (verbose)
+        printf("offload   %s\n", ov_json_text(s, "offload", "none"));
     print_sandbox(s);
     printf("received  %s in %.0f datagrams\n",
            ov_text_bytes(ov_json_number(t, "rx_bytes", 0), unit),
@@ -360,7 +361,12 @@ int ov_cmd_status(int argc, char **argv)
     struct ov_command_line line;
     struct ov_client *client = NULL;
     json_t *status = NULL, *networks = NULL;
-    int code = ov_options_parse(&synopsis, NULL, 0, argc, argv, &line);
+    bool verbose = false;
+    const struct ov_option options[] = {
+        {"verbose", 'v', OV_OPTION_FLAG, &verbose, NULL,
+         "also what the devices leave to the kernel, and what was dropped and why"},
+    };
+    int code = ov_options_parse(&synopsis, options, 1, argc, argv, &line);
 
     if (code != OV_GO_ON)
         return code;
@@ -377,8 +383,9 @@ int ov_cmd_status(int argc, char **argv)
         print_roots(status);
         print_nat(status);
         print_networks(status, json_object_get(networks, "networks"));
-        print_traffic(status);
-        print_drops(status);
+        print_traffic(status, verbose);
+        if (verbose)
+            print_drops(status);
         print_conflicts(status);
         print_twin(status);
         print_not_stored(status);

@@ -287,15 +287,15 @@ static void print_path(const struct page *p, const json_t *peer)
 {
     double rtt = ov_json_number(peer, "rtt_ms", 0), loss = ov_json_number(peer, "loss", 0);
     bool direct = is(peer, "path", "direct"), relay = is(peer, "path", "relay");
-    char since[OV_TEXT_UNIT], unit[OV_TEXT_UNIT], lost[OV_TEXT_UNIT];
+    char lasted[OV_TEXT_UNIT], unit[OV_TEXT_UNIT], lost[OV_TEXT_UNIT];
     if (!direct && !relay) {
         line(p, PLAIN, "way", "not connected now");
         return;
     }
-    line(p, direct ? GOOD : NOTE, "way", "%s %s, since %s%s%s%s%s%s",
+    line(p, direct ? GOOD : NOTE, "way", "%s %s, for %s%s%s%s%s%s",
          direct ? "DIRECT to" : "RELAY by", ov_json_text(peer, direct ? "remote" : "via", "?"),
-         ov_text_ago(ov_json_number(peer, "since", 0), p->now, since), rtt > 0 ? ", " : "",
-         rtt > 0 ? ov_text_ms(rtt, unit) : "", loss > 0 ? ", " : "",
+         ov_text_duration(p->now - ov_json_number(peer, "since", p->now), lasted),
+         rtt > 0 ? ", " : "", rtt > 0 ? ov_text_ms(rtt, unit) : "", loss > 0 ? ", " : "",
          loss > 0 ? ov_text_percent(loss, lost) : "", loss > 0 ? " lost" : "");
 }
 

@@ -33,7 +33,8 @@ done
 check "the member lives" within 2 pings bob "$A"
 check "the root lives" answers root
 check "it counted them" within 3 eval '[ "$(drops alice)" -gt $((dropped + 8000)) ]'
-check "by reason" eval 'ov alice status | grep -Ei "malformed|no such session|unknown"'
+check "by reason" eval 'ov alice status -v | grep -Ei "malformed|no such session|unknown"'
+check "to who asks for it only" eval '! ov alice status | grep -E "^offload|DROPPED" && ov alice status --verbose | grep -E "^offload|DROPPED"'
 if [ "$SAN" = 0 ]; then
     check "the member's memory is flat: $before_alice kB, now $(rss alice) kB" test "$(rss alice)" -le $((before_alice + 512))
     check "the root's too: $before_root kB, now $(rss root) kB" test "$(rss root)" -le $((before_root + 512))

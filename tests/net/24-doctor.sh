@@ -92,6 +92,7 @@ stop home5 && stop bare
 # Peers.
 A=$(ip4 home1) B=$(ip4 home2) F=$(ip4 friend)
 check "a friend with a public address: direct" doctor home1 0 direct "${ADDRESS[friend]}"
+check "for how long" has 'way +DIRECT to 20.0.0.9:[0-9]+, for [0-9]+s'
 check "by its overlay address, too" doctor home1 0 direct "$F"
 check "two random routers: relayed, and why" doctor home1 0 relayed_both_random "${ADDRESS[home2]}"
 check "what helps" has 'UPnP.*forward.*IPv6'
