@@ -256,9 +256,9 @@ static bool evict_net(struct ov_directory *d, ov_addr controller, const struct o
     return pick != NULL;
 }
 
-/* A member that is not there any more gives way. False: none was found now; the next one goes on
- * looking from here. */
-static bool evict_absent(struct ov_directory *d)
+/* All places are taken: a member that is not there any more gives way. False: none was found now;
+ * the next one goes on looking from here. */
+static bool evict_member(struct ov_directory *d)
 {
     for (int i = 0; i < EVICT_LOOK; i++) {
         struct dirnet *n = ov_map_get(&d->nets, ov_key_u64(d->evict_net));
@@ -276,26 +276,6 @@ static bool evict_absent(struct ov_directory *d)
         d->evict_at++;
     }
     return false;
-}
-
-/* All are there: one of the largest network that is not ours gives way to one of a smaller. Who
- * makes a network of his own, and its members, is not to fill the directory with it. */
-static bool evict_of_largest(struct ov_directory *d, const struct dirnet *newcomers)
-{
-    struct dirnet *n, *pick = NULL;
-    for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
-        if (!n->ours && (!pick || n->n > pick->n))
-            pick = n;
-    if (!pick || pick == newcomers || (!newcomers->ours && pick->n <= newcomers->n + 1))
-        return false;
-    remove_entry(d, pick, pick->sorted[ov_random_below(&d->e->random, (uint32_t)pick->n)].addr);
-    return true;
-}
-
-/* Make room for one more member of `n`. */
-static bool evict_member(struct ov_directory *d, const struct dirnet *n)
-{
-    return evict_absent(d) || evict_of_largest(d, n);
 }
 
 /* The network of a certificate just seen to be its controller's: made if need be. */
@@ -441,7 +421,7 @@ void ov_directory_announced(struct ov_directory *d, struct ov_peer *from,
             note_announced(n, from);
         return;
     }
-    if (!old && d->members >= OV_DIRECTORY_MEMBERS && !evict_member(d, n)) {
+    if (!old && d->members >= OV_DIRECTORY_MEMBERS && !evict_member(d)) {
         ov_drop(e, OV_DROP_TABLE_FULL);
         return;
     }
