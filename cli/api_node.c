@@ -253,6 +253,7 @@ static void post_network(struct ov_api_call *c)
     struct ov_daemon *d = c->d;
     struct ov_network_info info;
     struct join j = {0};
+    ov_netid ids[OV_NETWORKS_MAX];
     bool was_joined = false;
     if (!read_join(c, &j))
         goto out;
@@ -261,6 +262,10 @@ static void post_network(struct ov_api_call *c)
         recall_hosts(d, &j);
     if (!was_joined && !has_someone_to_ask(c, &j))
         goto out;
+    if (!was_joined && ov_node_networks(d->node, ids, OV_NETWORKS_MAX) == OV_NETWORKS_MAX) {
+        ov_api_failed(c, OV_EFULL, "too many networks are joined", "ovpn leave NETID makes room");
+        goto out;
+    }
     if (!keep_hosts(c, &j)) {
         if (!was_joined)
             forget_hosts(d, j.net);

@@ -17,7 +17,7 @@
 #define OV_ENGINE_NETS_CACHED 1024 /* at the maximum all are forgotten */
 #define OV_ENGINE_SOURCES     8192 /* asking nodes watched for their rate */
 #define OV_ENGINE_REPLY_MAX   (OV_CONFIG_MAX + OV_CERT_MAX + 128)
-#define OV_ENGINE_REVOCATIONS 64 /* most that one reply brings along */
+#define OV_ENGINE_REVOCATIONS 512 /* most that one reply brings along */
 
 /* What is remembered of a network between calls; all of it can be made again. */
 struct ov_net_cache {

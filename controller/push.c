@@ -119,8 +119,8 @@ static ov_wall push_one(struct ov_controller *c, const struct ov_net_record *n, 
     return revoked ? m.revoked : 0;
 }
 
-/* Revocations to all members, unless those are too many for that: then members get them with their
- * next request, within an hour. */
+/* Revocations to all members, unless those are too many for that: then members get the latest with
+ * their next request, within an hour. */
 static void tell_taken(struct ov_controller *c, const struct ov_net_record *n, const ov_addr *v,
                        const ov_wall *revoked, size_t count)
 {
@@ -130,8 +130,8 @@ static void tell_taken(struct ov_controller *c, const struct ov_net_record *n, c
     if (taken * count > FLOOD_MAX) {
         ov_log(&c->log, OV_LOG_INFO,
                "controller: network %s: %zu members have other addresses; all learn within an hour "
-               "that the old ones are void",
-               n->name, taken);
+               "that the old ones of up to %d are void, and lose the others within %u s",
+               n->name, taken, OV_ENGINE_REVOCATIONS, n->window_s);
         return;
     }
     for (size_t i = 0; i < count; i++)

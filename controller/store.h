@@ -109,7 +109,8 @@ struct ov_store_ops {
     /* Delete this invite, or with `hash` NULL all of the network, as far as they are unused; *count
      * (at least one, when `hash` is given; else OV_ENOENT). */
     int (*invite_delete)(struct ov_store *s, ov_netid id, const uint8_t *hash, size_t *count);
-    /* Revocations later than `after`, newest first, at most `max`. */
+    /* Revocations later than `after`, at most `max`: of who is no member any more, then of who was
+     * given other addresses; the newest first. */
     int (*revocation_each)(struct ov_store *s, ov_netid id, ov_wall after, size_t max,
                            int (*fn)(void *arg, const struct ov_revocation *r), void *arg);
     /* The clock of what was signed (see engine.h): `last` may be lost in a power cut, and with it

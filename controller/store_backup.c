@@ -25,6 +25,9 @@
 #define COPY      "file:/copy?vfs=memdb"
 #define MAX_LEN   (1 << 30) /* SQLite's own limit of a database in memory */
 #define NO_BACKUP "%.120s is no backup: ovpn controller backup makes one"
+#define UNSIGNED                                                                                   \
+    "%.90s is not whole, or an ovpn made it that did not sign backups yet: if you trust it, copy " \
+    "it to controller.db in the state directory while the daemon does not run"
 /* So much are revisions ahead of a copy's: more changes than anybody makes between two copies. */
 #define REVISIONS_AHEAD (1 << 20)
 #define PATH_SIZE       1100
@@ -204,6 +207,12 @@ static int read_all(int fd, const char *name, struct image *out, char error[256]
     return OV_OK;
 }
 
+static bool is_database(const struct image *file)
+{
+    static const char MAGIC[16] = "SQLite format 3";
+    return file->len > sizeof MAGIC && memcmp(file->bytes, MAGIC, sizeof MAGIC) == 0;
+}
+
 /* Cut the seal off, if it is right. */
 static int unseal(struct image *file, const char *name, const struct ov_identity *owner,
                   ov_wall *made, char error[256])
@@ -214,7 +223,7 @@ static int unseal(struct image *file, const char *name, const struct ov_identity
     case OV_OK:
         return OV_OK;
     case OV_EINVAL:
-        snprintf(error, 256, NO_BACKUP, name);
+        snprintf(error, 256, is_database(file) ? UNSIGNED : NO_BACKUP, name);
         return OV_EIO;
     case OV_EPERM:
         snprintf(error, 256,

@@ -152,8 +152,10 @@ const char *const ov_sqlite_sql[OV_SQL_COUNT] = {
     [OV_SQL_REVOCATION_PUT] = "INSERT INTO revocation (netid, addr, at) VALUES (?1, ?2, ?3)"
                               " ON CONFLICT (netid, addr) DO UPDATE SET at = max(at, ?3)",
     [OV_SQL_REVOCATION_PRUNE] = "DELETE FROM revocation WHERE netid = ?1 AND at < ?2",
-    [OV_SQL_REVOCATION_EACH] = "SELECT addr, at FROM revocation WHERE netid = ?1 AND at > ?2"
-                               " ORDER BY at DESC LIMIT ?3",
+    [OV_SQL_REVOCATION_EACH] = "SELECT r.addr, r.at FROM revocation r"
+                               " LEFT JOIN member m ON m.netid = r.netid AND m.addr = r.addr"
+                               " WHERE r.netid = ?1 AND r.at > ?2"
+                               " ORDER BY m.state IS 1, r.at DESC LIMIT ?3", /* 1: admitted */
     [OV_SQL_CLOCK_GET] = "SELECT last, reserved FROM clock WHERE id = 1",
     [OV_SQL_CLOCK_PUT] = "UPDATE clock SET last = ?1, reserved = ?2 WHERE id = 1",
 };

@@ -124,7 +124,7 @@ void ov_directory_met(const struct ov_directory *d, struct ov_peer *p)
     const struct dirnet *n;
     p->announced = OV_BOND_NONE;
     for (size_t it = 0; (n = ov_map_next(&d->nets, &it, NULL)) != NULL;)
-        if (find_member(n, &p->id))
+        if (find_member(n, &p->id) || ov_identity_equal(&n->controller, &p->id))
             note_announced(n, p);
 }
 
@@ -161,12 +161,12 @@ static void remove_entry(struct ov_directory *d, struct dirnet *n, ov_addr a)
         ov_directory_met(d, p);
 }
 
-/* (Who is in another network, too, is noted anew when it announces itself there.) */
+/* (Who is in another network like this one is noted anew when it announces itself there.) */
 static void free_net(struct ov_directory *d, struct dirnet *n)
 {
     for (size_t i = 0; i < n->n; i++) {
         struct ov_peer *p = ov_peer_find(d->e, n->sorted[i].addr);
-        if (p)
+        if (p && p->announced <= level(n))
             p->announced = OV_BOND_NONE;
         free(n->sorted[i].x);
     }
@@ -299,6 +299,9 @@ static struct dirnet *make_net(struct ov_directory *d, ov_netid id, const struct
     n->version = ov_random_u64(&e->random) >> 16; /* so that a restart is noticed */
     e->random.fill(e->random.arg, seed, sizeof seed);
     ov_map_init(&n->ips, (size_t)OV_DIRECTORY_MEMBERS * OV_CERT_ADDRS_MAX, seed);
+    struct ov_peer *owner = ov_peer_find(e, c->addr);
+    if (owner && ov_identity_equal(&owner->id, c))
+        note_announced(n, owner);
     return n;
 }
 
@@ -440,8 +443,14 @@ void ov_directory_withdraw(struct ov_directory *d, ov_netid net, const struct ov
     if (!n || !find_member(n, member))
         return;
     remove_entry(d, n, member->addr);
-    if (member->addr == d->e->id.pub.addr)
-        n->ours = n->controller.addr == member->addr;
+    if (member->addr != d->e->id.pub.addr)
+        return;
+    n->ours = n->controller.addr == member->addr;
+    for (size_t i = 0; i < n->n; i++) {
+        struct ov_peer *p = ov_peer_find(d->e, n->sorted[i].addr);
+        if (p)
+            ov_directory_met(d, p);
+    }
 }
 
 void ov_directory_revoked(struct ov_directory *d, const uint8_t *blob, size_t len)

@@ -176,9 +176,10 @@ int ov_node_new(const struct ov_node_config *cfg, ov_time now, ov_wall wall, str
                                .arg = n};
     if (cfg->caps)
         n->o.directory = ov_directory_new(&n->e);
-    if ((cfg->caps && !n->o.directory) || ov_relay_init(&n->e) != OV_OK || ov_reflect_init(&n->e) != OV_OK ||
-        ov_attempts_init(&n->e) != OV_OK || ov_locate_init(&n->locate, &n->e) != OV_OK ||
-        ov_roots_init(&n->roots, &n->o) != OV_OK || ov_lan_init(&n->lan, &n->o) != OV_OK) {
+    if ((cfg->caps && !n->o.directory) || ov_relay_init(&n->e) != OV_OK ||
+        ov_reflect_init(&n->e) != OV_OK || ov_attempts_init(&n->e) != OV_OK ||
+        ov_locate_init(&n->locate, &n->e) != OV_OK || ov_roots_init(&n->roots, &n->o) != OV_OK ||
+        ov_lan_init(&n->lan, &n->o) != OV_OK) {
         ov_node_free(n);
         return OV_ENOMEM;
     }
@@ -221,12 +222,12 @@ void ov_node_shutdown(struct ov_node *n, ov_time now)
     ov_node_turn_begin(n, now);
     ov_writer_init(&w, buf, sizeof buf);
     ov_msg_close_encode(&w, OV_CLOSE_SHUTDOWN);
+    for (size_t i = 0; i < n->o.n; i++) /* while there is room */
+        if (n->o.nets[i]->unsaved)
+            ov_network_persist(n->o.nets[i]);
     for (size_t it = 0; (p = ov_map_next(&n->e.peers, &it, NULL)) != NULL;)
         if (ov_peer_up(p))
             ov_peer_send(p, buf, w.len, OV_SEND_QUIET);
-    for (size_t i = 0; i < n->o.n; i++)
-        if (n->o.nets[i]->unsaved)
-            ov_network_persist(n->o.nets[i]);
 }
 
 /* ---- what the edge has ---- */

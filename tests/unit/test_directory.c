@@ -477,8 +477,13 @@ static void test_announced_peers(void **state)
     (void)state;
     make_controller(x, &other);
     assert_int_equal(p->announced, OV_BOND_NONE);
+    struct ov_peer *owner = enliven(x, &other.pub);
     assert_true(announce_in(x, p, &other, 1));
     assert_int_equal(p->announced, OV_BOND_ANNOUNCED);
+    assert_int_equal(owner->announced, OV_BOND_ANNOUNCED); /* though it has not joined */
+    owner->announced = OV_BOND_NONE;
+    ov_directory_met(x->d, owner);
+    assert_int_equal(owner->announced, OV_BOND_ANNOUNCED);
     assert_true(announce(x, p, &id, t, &ip, 0, 0));
     assert_int_equal(p->announced, OV_BOND_OURS);
     assert_true(announce_in(x, p, &other, 2));

@@ -262,7 +262,7 @@ static void what_is_not_right_is_refused(void **state)
     /* the database itself, copied by hand, may be half of one, and anybody's */
     ssize_t len = tempdir_read(dir, DB, bytes, sizeof bytes);
     tempdir_write(dir, "copy", bytes, (size_t)len);
-    refused(OV_EIO, "no backup");
+    refused(OV_EIO, "is not whole, or an ovpn made it that did not sign");
 
     make();
     assert_int_equal(check(&stranger), OV_EPERM);
