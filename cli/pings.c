@@ -20,13 +20,20 @@ struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now)
     return NULL;
 }
 
+/* Who is decided tells more than who is pending, and may have been asked by somebody else. */
+static bool tells_more(const struct ov_ping *a, const struct ov_ping *b)
+{
+    bool decided = a->state != OV_PING_PENDING;
+    return decided != (b->state != OV_PING_PENDING) ? decided : a->id > b->id;
+}
+
 const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool full, ov_time now)
 {
     const struct ov_ping *last = NULL;
     for (size_t i = 0; i < OV_PINGS_MAX; i++) {
         const struct ov_ping *g = &p->v[i];
         if (g->id != 0 && g->addr == addr && g->full == full && now - g->asked < OV_PINGS_KEEP &&
-            (last == NULL || g->id > last->id))
+            (last == NULL || tells_more(g, last)))
             last = g;
     }
     return last;

@@ -28,7 +28,8 @@ struct ov_pings {
 struct ov_ping *ov_pings_add(struct ov_pings *p, ov_addr addr, ov_time now);
 /* NULL: none, or too old. */
 struct ov_ping *ov_pings_find(struct ov_pings *p, uint64_t id, ov_time now);
-/* The last one to `addr`, of that kind; NULL: none, or too old. */
+/* The last decided one to `addr`, of that kind, or else the last pending one; NULL: none, or too
+ * old. */
 const struct ov_ping *ov_pings_last(const struct ov_pings *p, ov_addr addr, bool full, ov_time now);
 /* The last answered one of those that were asked together with the last one; else that one. */
 const struct ov_ping *ov_pings_best(const struct ov_pings *p, ov_addr addr, bool full, ov_time now);

@@ -426,6 +426,21 @@ static void pings_are_bounded(void **state)
     assert_null(ov_pings_find(&p, first, 20 * OV_SEC));
 }
 
+/* What another client has just asked, and is not decided yet, hides no answer. */
+static void pings_that_are_decided_go_first(void **state)
+{
+    (void)state;
+    static struct ov_pings p;
+    struct ov_ping *lost = ov_pings_add(&p, 1, 10 * OV_SEC);
+    struct ov_ping *pending = ov_pings_add(&p, 1, 11 * OV_SEC);
+    assert_ptr_equal(ov_pings_best(&p, 1, false, 12 * OV_SEC), pending);
+    lost->state = OV_PING_TIMEOUT;
+    assert_ptr_equal(ov_pings_best(&p, 1, false, 13 * OV_SEC), lost);
+    pending->state = OV_PING_ANSWERED;
+    assert_ptr_equal(ov_pings_best(&p, 1, false, 14 * OV_SEC), pending);
+    assert_null(ov_pings_best(&p, 2, false, 14 * OV_SEC));
+}
+
 static void conflicts_are_bounded(void **state)
 {
     (void)state;
@@ -558,6 +573,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_clock_forgets_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(peers_are_bounded, setup, teardown),
         cmocka_unit_test(pings_are_bounded),
+        cmocka_unit_test(pings_that_are_decided_go_first),
         cmocka_unit_test(conflicts_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
