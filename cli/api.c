@@ -71,9 +71,10 @@ void ov_api_error(struct ov_api_call *c, unsigned status, const char *code, cons
     json_t *message = json_string(text);
     if (message == NULL) /* the request's own words were no UTF-8 */
         message = json_string("the request is not understood");
+    json_t *more = hint != NULL ? json_string(hint) : NULL; /* the same: then there is none */
     ov_api_reply(
         c, status,
-        json_pack("{s:{s:s,s:o,s:s*}}", "error", "code", code, "message", message, "hint", hint));
+        json_pack("{s:{s:s,s:o,s:o*}}", "error", "code", code, "message", message, "hint", more));
 }
 
 void ov_api_failed(struct ov_api_call *c, int err, const char *message, const char *hint)

@@ -50,6 +50,8 @@ static const char *const REQUESTS[] = {
     "GET " NETS "/?/invites",
     "POST " NETS "/?/invites",
     "? ?",
+    "DELETE " NETS "/?/invites",
+    "DELETE " NETS "/?/invites/?",
 };
 #define NREQUESTS (sizeof(REQUESTS) / sizeof(REQUESTS[0]))
 
