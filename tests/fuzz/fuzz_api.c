@@ -49,9 +49,9 @@ static const char *const REQUESTS[] = {
     "DELETE " NETS "/?/members/?",
     "GET " NETS "/?/invites",
     "POST " NETS "/?/invites",
-    "? ?",
     "DELETE " NETS "/?/invites",
     "DELETE " NETS "/?/invites/?",
+    "? ?",
 };
 #define NREQUESTS (sizeof(REQUESTS) / sizeof(REQUESTS[0]))
 
