@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* Wait for a session. The oldest gives way: fresh data matters more than stale. */
 static int enqueue(struct ov_peer *p, const uint8_t *msg, size_t len)
 {
